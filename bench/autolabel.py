@@ -47,6 +47,7 @@ from labeling.certify.plan import Look, level_of
 from labeling.project import CertificateTerms
 from labeling.promote.judgement import Sample
 from labeling.types import ImageId
+from service.work.certify.accept_rule import exclusions
 from service.work.certify.attempt import certify_set
 from service.work.certify.scored import Scored, score_pool
 from service.work.certify.sets import TheSet, read_set_facts, set_of
@@ -206,7 +207,7 @@ def _looked_at(project: PlayedProject, promise: str, began: float) -> Run:
         assert terms is not None
         tried = [one for one in certificates.everyone(session, of.id) if one.accepted]
         live = [(one.size, certificates.accepted_of(session, one.id)) for one in tried]
-        facts = read_set_facts(session, of, terms)
+        facts = read_set_facts(session, of, terms, parts.now())
         v = 1 + sets.choices_since(session, of.id, terms.at, Sample.STREAM)
     broken = [
         _is_broken(PROMISES[promise], np.array([_right(project, i.image_id, i.value) for i in some]), size)
@@ -223,7 +224,8 @@ def _looked_at(project: PlayedProject, promise: str, began: float) -> Run:
             for image, k in zip(scored.pool.image_ids.tolist(), scored.predicted.tolist(), strict=True)
         ]
     )
-    found, whole = (set_of(of, scored, some, None) for some in (facts, replace(facts, shadows=frozenset())))
+    excluding = exclusions(parts, of, scored, PROMISES[promise])
+    found, whole = (set_of(of, scored, some, None, excluding) for some in (facts, replace(facts, shadows=frozenset())))
     run.set_size, run.sample, run.v, run.whole_sample = len(found.groups), len(found.asked), v, len(whole.asked)
     rng = np.random.default_rng(0)
     for name, words in PROMISES.items():

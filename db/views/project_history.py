@@ -6,6 +6,7 @@ for pages over large ones. `worked` and the counts beside it are what a weekly s
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,8 +14,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from db.repositories.labels.labels import DISPUTED, is_current_label
-from db.repositories.reviews.reviews import is_current
+from db.repositories.labels.labels import DISPUTED, OPEN, is_current_label
+from db.repositories.reviews.reviews import is_current, is_open
 from db.rows import columns, count, count_by, read_all
 from db.tables import (
     AnnotationRow,
@@ -29,7 +30,10 @@ from db.tables import (
     ReviewRow,
     VersionRow,
 )
-from labeling.types import AnnotationAction, ProjectId, ReviewKind
+from labeling.types import AnnotationAction, LabelSource, ProjectId, ReviewKind
+
+TWIN = "near-duplicates of labelled images"
+"""Why an image is not asked about: another one of its group stands for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,22 @@ class HowFar:
     judged: int
 
 
+@dataclass(frozen=True, slots=True)
+class HowLabelled:
+    """How many images people labelled, a certificate, or nobody since their label was given with them.
+
+    Those that are `left` have no label and are not asked about, by why; `waiting` are all others without one. Together
+    they are all images. `answered` counts those about which somebody has answered, whatever came of it.
+    """
+
+    answered: int
+    people: int
+    certificate: int
+    given: int
+    left: dict[str, int]
+    waiting: int
+
+
 def how_far(session: Session, project_id: ProjectId) -> HowFar:
     """Count every stage's facts."""
 
@@ -95,6 +115,47 @@ def how_far(session: Session, project_id: ProjectId) -> HowFar:
         versions=count(VersionRow.id, VersionRow),
         judged=count(PromotionRow.version_id, PromotionRow),
     )
+
+
+def how_labelled(session: Session, project_id: ProjectId) -> HowLabelled:
+    """By whom each image is labelled now, or why it is not."""
+    answered = sa.exists().where(ReviewRow.image_id == ImageRow.id, AnnotationRow.review_id == ReviewRow.id)
+    is_asked = sa.exists().where(ReviewRow.image_id == ImageRow.id, is_open())
+    label = sa.and_(LabelRow.image_id == ImageRow.id, is_current_label())
+    rows = session.execute(
+        sa.select(
+            ImageRow.group_id, LabelRow.value, LabelRow.source, LabelRow.reason, answered.label("answered"),
+            is_asked.label("asked"),
+        )
+        .outerjoin(LabelRow, label)
+        .where(ImageRow.project_id == project_id)
+    ).all()  # fmt: skip
+    labelled = {row.group_id for row in rows if row.value is not None and row.group_id is not None}
+    counts: Counter[str] = Counter()
+    left: Counter[str] = Counter()
+    for row in rows:
+        if row.value is not None:
+            counts[_labelled_by(row.source, row.answered)] += 1
+        elif not row.asked and row.reason in OPEN:
+            left[row.reason] += 1
+        elif not row.asked and not row.answered and row.group_id in labelled:
+            left[TWIN] += 1
+        else:
+            counts["waiting"] += 1
+    return HowLabelled(
+        answered=sum(row.answered for row in rows),
+        people=counts["people"],
+        certificate=counts["certificate"],
+        given=counts["given"],
+        left=dict(left),
+        waiting=counts["waiting"],
+    )
+
+
+def _labelled_by(source: LabelSource, answered: bool) -> str:
+    if source == LabelSource.CERTIFICATE:
+        return "certificate"
+    return "people" if answered or source == LabelSource.PEOPLE else "given"
 
 
 def answers(session: Session, project_id: ProjectId) -> list[Answer]:

@@ -19,8 +19,10 @@ from labeling.errors import Invalid
 from labeling.slices import slices
 
 __all__ = [
+    "PATIENCE",
     "Look",
     "due_look",
+    "last_look",
     "least_to_certify",
     "least_to_finish",
     "level_of",
@@ -28,6 +30,7 @@ __all__ = [
     "next_look",
     "schedule",
     "stream_answers",
+    "stream_first",
 ]
 
 SAMPLES_AT_ONCE = 1_024
@@ -80,7 +83,9 @@ def next_look(planned: tuple[Look, ...], images: int) -> Look | None:
     return next((look for look in planned if look.size > images), None)
 
 
-def due_look(planned: tuple[Look, ...], tried: int, decided: NDArray[np.bool_]) -> Look | None:
+def due_look(
+    planned: tuple[Look, ...], tried: int, decided: NDArray[np.bool_], *, used_up: bool = False
+) -> Look | None:
     """The largest look that may be tried now; the ones before it are passed over.
 
     Parameters
@@ -90,6 +95,8 @@ def due_look(planned: tuple[Look, ...], tried: int, decided: NDArray[np.bool_]) 
     decided : (D,) bool array
         Of the images of the set that the stream has asked about, in its order: whether people have decided. Which of
         them are right is not known here.
+    used_up : bool
+        Nobody is asked about another image, or once more: an answer that is missing counts as wrong now.
 
     Examples
     --------
@@ -100,10 +107,29 @@ def due_look(planned: tuple[Look, ...], tried: int, decided: NDArray[np.bool_]) 
     """
     for look in reversed(planned):
         if look.number > tried and len(decided) >= look.size:
-            late = np.count_nonzero(decided) >= PATIENCE * look.size
+            late = used_up or np.count_nonzero(decided) >= PATIENCE * look.size
             if late or decided[: look.size].all():
                 return look
     return None
+
+
+def last_look(left: tuple[Look, ...], images: int) -> Look:
+    """The one look that is left where no sample can become larger than `images`: with all of delta that is not spent.
+
+    How many images there are is a matter of the stream's order and of what queries picked, not of what people said of
+    the sample; the sizes in its place will not be tried.
+
+    Parameters
+    ----------
+    left : tuple of Look
+        Those that were not tried, at least one.
+
+    Examples
+    --------
+    >>> last_look(schedule(100, 4, 0.1)[1:], 130)
+    Look(number=4, size=130, delta=0.09)
+    """
+    return Look(left[-1].number, images, round(sum(look.delta for look in left), 12))
 
 
 def level_of(look: Look, versions: int = 1, classes: int = 1) -> float:
@@ -214,6 +240,34 @@ def stream_answers(in_set: NDArray[np.bool_], answered: int, images: int) -> int
     if images > len(places):
         return None
     return max(0, int(places[images - 1]) + 1 - answered) if images else 0
+
+
+def stream_first(in_set: NDArray[np.bool_], drawn: NDArray[np.bool_], images: int, lost: float) -> int:
+    """How many groups of the stream a query asks about first, so that the reserve still holds the sample.
+
+    Each query takes shadow picks out of the set, and in a small reserve they may be too many before the sample has its
+    size. 0 while the reserve has more to lose than one query takes, and where it does not hold the sample any more.
+
+    Parameters
+    ----------
+    in_set, drawn : (R,) bool arrays
+        Of the groups of the reserve in the order of the stream: whether the set holds them, whether they were asked.
+    images : int
+        What the next look needs.
+    lost : float
+        How many of the set's reserved groups a query is expected to take.
+
+    Examples
+    --------
+    >>> in_set, drawn = np.array([True, False, True, True, True]), np.array([True, True, False, False, False])
+    >>> [stream_first(in_set, drawn, 3, lost) for lost in (0.5, 1.0)], stream_first(in_set, drawn, 5, 1.0)
+    ([0, 2], 0)
+    """
+    missing, spare = images - int(np.count_nonzero(in_set & drawn)), int(np.count_nonzero(in_set)) - images
+    if missing <= 0 or not 0 <= spare <= lost:
+        return 0
+    undrawn = in_set[~drawn]
+    return int(np.flatnonzero(undrawn)[missing - 1]) + 1
 
 
 def _enough(wrong: int, size: int, delta: float, allowed: Callable[[Counts], Counts]) -> Iterator[int]:

@@ -125,7 +125,7 @@ def _deep_tables(found: Deep) -> list[Table]:
 def demo(
     images: Annotated[str, typer.Option(help="`small`, or a folder of class subfolders; default: all.")] = "",
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running and print how to log in.")] = False,
-    rounds: Annotated[int, typer.Option(min=1, help="How many rounds to play.")] = 5,
+    rounds: Annotated[int, typer.Option(min=0, help="End after so many; 0: when every image is labelled.")] = 0,
     home: Annotated[Path, typer.Option(help="Where the demo keeps its files.")] = Path("var/demo"),
     as_json: AsJson = False,
 ) -> None:

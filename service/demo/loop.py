@@ -1,8 +1,8 @@
 """Watches the loop: simulated annotators answer, triggers start every stage, and nothing is started here.
 
 In: a running system with a project whose source is registered. Out: how many tasks came without their prediction. It
-returns when there are enough verdicts and every answer is recorded, and raises with what is known when nothing has
-changed for too long.
+returns when every image has a label, or a reason for having none, and every answer is recorded, and raises with what is
+known when nothing has changed for too long.
 """
 
 from __future__ import annotations
@@ -70,9 +70,9 @@ class Stage:
 
 
 def turn(stage: Stage, rounds: int) -> int:
-    """Let the loop turn until there are so many verdicts, while simulated annotators answer.
+    """Let the loop turn until every image is labelled, or until `rounds` verdicts where that is not 0.
 
-    How many tasks they were given without the prediction that every task has.
+    Simulated annotators answer meanwhile; how many tasks they were given without the prediction that every task has.
     """
     _watch(stage, rounds, lambda now: now.asked > 0 and _label_studio_project(stage) is not None)
     ls_project = _label_studio_project(stage)
@@ -84,7 +84,7 @@ def turn(stage: Stage, rounds: int) -> int:
     with Annotators(
         address, ls_project, stage.team, stage.answer, pause_s=_PAUSE_S, goes_on=stage.goes_on
     ) as annotators:
-        _watch(stage, rounds, lambda now: now.judged >= rounds, annotators)
+        _watch(stage, rounds, lambda now: _is_done(stage, now, rounds), annotators)
         annotators.stop()
         _watch(stage, rounds, lambda now: now.annotations >= annotators.answered, annotators, _RECORDED_WITHIN_S)
         _watch(
@@ -101,6 +101,15 @@ def _label_studio_project(stage: Stage) -> int | None:
     with reading(stage.database) as session:
         place = dashboard.label_studio_place(session, stage.project.id)
     return place.ls_project_id if place else None
+
+
+def _is_done(stage: Stage, now: HowFar, rounds: int) -> bool:
+    if rounds:
+        return now.judged >= rounds
+    if now.fetched < now.registered or now.answered < now.asked:
+        return False
+    with reading(stage.database) as session:
+        return project_history.how_labelled(session, stage.project.id).waiting == 0
 
 
 def is_counted(database: sa.Engine, project: Project, answers: int) -> bool:

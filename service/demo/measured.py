@@ -21,7 +21,7 @@ from labeling.quality.labels.label_errors import cross_validated
 from labeling.types import Example, LabelSource, ProjectId
 from service.demo.annotators import SimulatedAnswers
 from service.demo.look_back import Past, random_arm
-from service.demo.summary import Measured, RandomPoint, Replayed
+from service.demo.summary import Measured, RandomPoint, Replayed, Saved
 from service.figures.estimates import Known
 from service.figures.figures import stored
 from service.figures.random_arm import RandomArm
@@ -29,11 +29,18 @@ from service.figures.random_stream import RandomStream
 from service.figures.wrong_labels import ShareOfWrongLabels
 from service.work.pool.champion import champion_predictions
 from service.work.pool.recipes import REFERENCE_IMAGES, recipe_of
-from service.work.pool.training_set import training_examples, truth_of
+from service.work.pool.training_set import rebuild_snapshot, truth_of
 from service.work.select.replay import replay_query
 from service.work.wiring import Parts
 
-__all__ = ["as_labelled", "compare_accuracies", "compare_random_arm", "compare_wrong_labels", "replay_all"]
+__all__ = [
+    "as_labelled",
+    "compare_accuracies",
+    "compare_random_arm",
+    "compare_wrong_labels",
+    "read_savings",
+    "replay_all",
+]
 
 
 def as_labelled(past: Past, people: SimulatedAnswers) -> SimulatedAnswers:
@@ -55,11 +62,12 @@ def compare_accuracies(parts: Parts, past: Past, people: SimulatedAnswers) -> tu
     with reading(parts.database) as session:
         figure = stored(session, past.project.id, RandomStream)
         touched = queries.taken_groups(session, past.project.id)
-        taught = training_examples(session, past.project, imported=True)
     champion = champion_predictions(parts, past.project.id)
     if figure is None or champion is None:
         nothing = Measured(None, None, None, 0, None)
         return nothing, nothing
+    with reading(parts.database) as session:
+        taught = rebuild_snapshot(session, past.project, champion.version).train
     classes = past.project.config.classes
     said_by_people = as_labelled(past, people)
     answers = [classes.index(said_by_people.to(past.named[image].reference)) for image in champion.image_ids.tolist()]
@@ -105,6 +113,15 @@ def compare_random_arm(parts: Parts, past: Past, people: SimulatedAnswers) -> tu
     return tuple(
         RandomPoint(point.labels, _measured(point.accuracy, simulated.on_the_rest(point.labels))) for point in points
     )
+
+
+def read_savings(parts: Parts, past: Past) -> Saved:
+    """Random labels for each chosen one, as the product says."""
+    with reading(parts.database) as session:
+        figure = stored(session, past.project.id, RandomArm)
+    if figure is None:
+        return Saved(None, None, None, 0)
+    return Saved(figure.saved.value, figure.saved.lower, figure.saved.upper, figure.saved.n)
 
 
 def compare_wrong_labels(parts: Parts, past: Past, people: SimulatedAnswers) -> Measured:

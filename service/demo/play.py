@@ -14,6 +14,7 @@ import shutil
 import signal
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import httpx
@@ -29,14 +30,20 @@ from service.demo.annotators import Account, SimulatedAnswers
 from service.demo.images import DemoImages, prepare_images
 from service.demo.look_back import make_rounds, read_past, take_pictures
 from service.demo.loop import Stage, turn
-from service.demo.machine_labels import compare_machine_labels
-from service.demo.measured import compare_accuracies, compare_random_arm, compare_wrong_labels, replay_all
+from service.demo.machine_labels import compare_certificate, compare_machine_labels
+from service.demo.measured import (
+    compare_accuracies,
+    compare_random_arm,
+    compare_wrong_labels,
+    read_savings,
+    replay_all,
+)
 from service.demo.people import read_people
 from service.demo.project import PROJECT, gold_manifest, project_file
 from service.demo.random_arm import SEEDS
-from service.demo.report import COLUMNS, beside_table, reasons, rounds_table, write_report
+from service.demo.report import COLUMNS, beside_table, labelled_lines, reasons, rounds_table, write_report
 from service.demo.show import Show, showing
-from service.demo.summary import Summary, compare_annotations, write_summary
+from service.demo.summary import Labelled, Summary, compare_annotations, write_summary
 from service.demo.system import System, running_system
 from service.operations.label_studio_server import ADMIN_EMAIL
 from service.settings import load_settings
@@ -49,7 +56,10 @@ _LOG_WIDTH = 110
 
 
 def run_demo(*, images: str | None, keep: bool, rounds: int, home: Path, as_json: bool) -> int:
-    """Run the demo; 0 when it did all its rounds and lost nothing, else 1 with the reason."""
+    """Run the demo; 0 when every image is labelled, or it is said why not, and nothing is lost, else 1 with the reason.
+
+    `rounds`: it ends after so many verdicts instead, unless 0.
+    """
     started = time.monotonic()
     width = None if (sys.stderr if as_json else sys.stdout).isatty() else _LOG_WIDTH
     console = Console(stderr=as_json, soft_wrap=True, width=width, markup=False, highlight=False)
@@ -117,6 +127,7 @@ def _report(stage: Stage, prepared: DemoImages, home: Path, started: float, show
     with reading(stage.database) as session:
         now = project_history.how_far(session, stage.project.id)
         quarantined = failures.listing(session, stage.project.id, FETCH)
+        labelled = project_history.how_labelled(session, stage.project.id)
         place = dashboard.label_studio_place(session, stage.project.id)
         people = read_people(session, stage.project.id, stated)
     assert place is not None
@@ -136,6 +147,9 @@ def _report(stage: Stage, prepared: DemoImages, home: Path, started: float, show
         annotations=compare_annotations(exported, [answer.ls_annotation_id for answer in past.answers]),
         people=people,
         without_prelabel_though_due=shown_nothing,
+        labelled=Labelled(**asdict(labelled)),
+        certificate=compare_certificate(parts, past, stage.first),
+        savings=read_savings(parts, past),
         machine_labels=compare_machine_labels(parts, past, stage.first),
         accuracy_on_collection=on_collection,
         accuracy_on_what_is_left=on_what_is_left,
@@ -172,7 +186,7 @@ def _verdict(summary: Summary, rounds: int, home: Path, console: Console) -> int
         f"{found.lost} lost, {found.duplicates} twice; {summary.seconds:.0f} s. Report: {home / 'report.html'}"
     )
     again = summary.replayed
-    for line in (COLUMNS, *reasons(summary), beside_table(summary), counts):
+    for line in (COLUMNS, *reasons(summary), beside_table(summary), *labelled_lines(summary), counts):
         console.print(line)
     if not found.complete:
         console.print("The demo failed: Label Studio's annotations and hardcase's are not the same.")
@@ -182,7 +196,9 @@ def _verdict(summary: Summary, rounds: int, home: Path, console: Console) -> int
         console.print(
             f"The demo failed: {again.same} of {again.queries} queries, drawn again, came to the same images."
         )
-    right = found.complete and not missed and again.same == again.queries
+    if waiting := 0 if rounds else summary.labelled.waiting:
+        console.print(f"The demo failed: {waiting} images have neither a label nor a reason for having none.")
+    right = found.complete and not missed and again.same == again.queries and not waiting
     return 0 if right and len(summary.rounds) >= rounds else 1
 
 

@@ -11,15 +11,21 @@ import yaml
 from service.demo.images import DemoImages
 
 PROJECT = "demo"
-RANDOM, RE_REVIEWED = 0.4, 0.2
+RANDOM, RE_REVIEWED = 0.33, 0.2
 """Parts of a query and of the answers. A project of this size has too few questions for the figures at the defaults."""
+PRECISION, CONFIDENCE, SAMPLED = 0.9, 0.9, 50
+"""What a certificate promises, and with how many sampled images it is tried, once: some 500 images hold no second size.
+The set loses what queries would have picked, so 80 to 100 answers of the random stream bring 50 of the set; from 100 on
+verdicts rest on the stream, and each of them shares delta.
+"""
 GOLD = 30
 """Enough gold images for the figures of the Team page; with few images a sixth of them."""
 
 _HEAD = """\
 # The project of `hardcase demo`. Its policy is that of a short run on few images: small queries, a version after few
-# labels, and a larger part of the questions for measuring than by default (20 % random, 2 % re-reviewed), because
-# machine labels, the random arm and the share of wrong labels need so many answers however small a project is.
+# labels, and a larger part of the questions for measuring than by default (20 % random, then 10 %; 2 % re-reviewed),
+# because certificate, machine labels, the random arm and the share of wrong labels need so many answers however small a
+# project is. The certificate is tried once (default: with 100, 200, 400 and 800 sampled images).
 """
 _GUIDELINES = """\
 What does the picture show? Choose the class that a person would look for it under.
@@ -36,10 +42,11 @@ def project_file(images: DemoImages) -> str:
     few, gold = _few(images), len(_gold(images))
     policy: dict[str, Any] = {
         "engine": "bundled",
-        "query_size": 10 if few else 70,
+        "query_size": 10 if few else 40,
         "low_water": 2,
         "learn_after_labels": 4 if few else 30,
-        "shares": {"random_first": RANDOM, "re_review": RE_REVIEWED},
+        "shares": {"random_first": RANDOM, "random": RANDOM, "re_review": RE_REVIEWED},
+        "certificate": {"precision": PRECISION, "confidence": CONFIDENCE, "first_size": SAMPLED, "sizes": 1},
         "gold": {"rate": 0.0, "people": 4, "onboarding": gold},
     }
     if few:

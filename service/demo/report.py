@@ -109,6 +109,43 @@ def beside_table(summary: Summary) -> Table:
     return table
 
 
+def labelled_lines(summary: Summary) -> list[str]:
+    """How the images got their labels, what was promised beside what is so, and what choosing saved."""
+    return [
+        f"Labelled by: {'; '.join(f'{name} {n} ({share})' for name, n, share in labelled_rows(summary))}.",
+        f"Certificate: {promise_text(summary)}",
+        f"Random labels for each chosen one, at the same accuracy: {savings_text(summary)}.",
+    ]
+
+
+def labelled_rows(summary: Summary) -> list[tuple[str, int, str]]:
+    """Who labelled how many images, and which share of all; then those that are left, by why."""
+    found = summary.labelled
+    rows = [("people", found.people), ("a certificate", found.certificate), ("given with the image", found.given)]
+    rows += [(f"none, {why}", n) for why, n in sorted(found.left.items())]
+    rows += [("none yet", found.waiting)] if found.waiting else []
+    return [(name, n, f"{n / max(summary.images, 1):.1%}".replace("%", " %")) for name, n in rows]
+
+
+def promise_text(summary: Summary) -> str:
+    """The promise beside the precision that the accepted labels really have; why there is none."""
+    one = summary.certificate
+    if one.true_precision is None:
+        return f"{one.promise}. {one.words}"
+    really = f"{one.true_precision:.3f} of {one.accepted} are right (promised: {one.precision:g})"
+    stands = "" if one.stands else f" It does not stand any more: {one.words}"
+    return f"{one.promise}. {really}; {one.wrong} of {one.sampled} sampled images were wrong by machine.{stands}"
+
+
+def savings_text(summary: Summary) -> str:
+    """The product's own figure."""
+    one = summary.savings
+    if one.value is None or one.lower is None:
+        return _UNKNOWN
+    upper = "no bound" if one.upper is None else f"{one.upper:.2f}"
+    return f"{one.value:.2f} [{one.lower:.2f}, {upper}] on {one.n}"
+
+
 def accuracy_text(value: float | None, interval: Interval | None) -> str:
     """An accuracy with its interval; "not yet known" where there are too few labels."""
     if value is None:
@@ -139,6 +176,9 @@ def write_report(summary: Summary, pictures: Pictures, path: Path) -> None:
         matrix=Markup(matrix) if matrix else None,
         hardest=pictures.hardest,
         beside=lines_of(summary),
+        labelled=labelled_rows(summary),
+        promise=promise_text(summary),
+        saved=savings_text(summary),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")

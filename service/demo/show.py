@@ -32,9 +32,10 @@ class Show:
             self._progress.update(bar, completed=done, total=of or None, visible=True)
         last = self._printed
         if self._progress.disable and (last is None or (now.queries, now.judged) != (last.queries, last.judged)):
+            wanted = f" of {rounds}" if rounds else ""
             self.say(
                 f"{now.fetched} images fetched, {now.prelabelled} prelabelled, {now.queries} queries, "
-                f"{now.answered} of {now.asked} questions answered, {now.judged} of {rounds} rounds judged"
+                f"{now.answered} of {now.asked} questions answered, {now.judged}{wanted} rounds judged"
             )
             self._printed = now
 

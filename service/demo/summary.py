@@ -93,6 +93,57 @@ class MachineThreshold:
 
 
 @dataclass(frozen=True, slots=True)
+class Labelled:
+    """How the images got their labels; the counts add up to all images.
+
+    `left` have none, by why; `waiting` are neither labelled nor is it said why. `answered` counts the images about
+    which people answered at all.
+    """
+
+    answered: int
+    people: int
+    certificate: int
+    given: int
+    left: dict[str, int]
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """What a certificate promises of the labels that it gave, and what is true of them.
+
+    `accepted` images with `true_precision`, None where there are none; `sampled` of the `size` images of the set were
+    answered, `wrong` of those were wrong by machine. `words` is what the product says. `tried`: a planned size was
+    reached.
+    """
+
+    promise: str
+    precision: float
+    confidence: float
+    tried: bool
+    stands: bool
+    size: int
+    sampled: int
+    wrong: int
+    accepted: int
+    true_precision: float | None
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """Random labels for each chosen one at the same accuracy, by the product's own figure; None: not yet known.
+
+    `upper` None beside a value: no bound is known. It rests on `n` images of the random stream.
+    """
+
+    value: float | None
+    lower: float | None
+    upper: float | None
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """One run of the demo, as `summary.json` holds it.
 
@@ -112,6 +163,9 @@ class Summary:
     annotations: Annotations
     people: People
     without_prelabel_though_due: int
+    labelled: Labelled
+    certificate: Certified
+    savings: Saved
     machine_labels: tuple[MachineThreshold, ...]
     accuracy_on_collection: Measured
     accuracy_on_what_is_left: Measured

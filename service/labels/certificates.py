@@ -200,6 +200,8 @@ def _due(session: Session, project: Project, wanted: CertificateTerms, held: Ter
         words = "are answered by two people who agree, or decided by a lead"
     answered = len(decided)
     words = f"It is tried next with {size} sampled images of the set; {answered} that may belong to it {words}."
+    if (reserve := len(found.positions)) < size:
+        words += f" The reserve holds {reserve} groups so far: more images bring it, or a lower `first_size`."
     return Due(size, answered, len(asked) - answered, words)
 
 

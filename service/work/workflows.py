@@ -32,6 +32,7 @@ from service.jobs.arguments import (
 )
 from service.logs import get_logger
 from service.notifications.targets import has_targets
+from service.work.certify.ahead import awaits_attempt, awaits_verdict, keeps_version, wants_version
 from service.work.certify.certify import certify, withdraw
 from service.work.delete.elsewhere import clear_up
 from service.work.delete.rows import remove_rows
@@ -127,6 +128,9 @@ class _Loop:
         if trigger not in (Trigger.PROMOTED, Trigger.HAND) and self.steps.one(learn.due, project_id):
             self._ask(project_id, Trigger.ANSWERED, JobName.LEARN)  # which leads back here, with a newer champion
             return {"asked": 0, "query": 0}
+        if trigger != Trigger.HAND and self.steps.one(awaits_attempt, project_id):
+            self._ask(project_id, Trigger.ANSWERED, JobName.CERTIFY)  # which leads back here
+            return {"asked": 0, "query": 0}
         chosen = self.steps.one(query.choose_query, project_id, Trigger(trigger), force=wanted.force)
         if chosen["asked"]:
             self._ask(project_id, Trigger.SELECTED, JobName.REVIEW, JobName.FIGURES)
@@ -141,6 +145,10 @@ class _Loop:
         self._ask(project_id, Trigger.SELECTED, JobName.EXPLAIN)
         return {**synced, **pushed}
 
+    def _certifies(self, project_id: ProjectId) -> bool:
+        """Whether a certificate waits for a version that knows what people have labelled by now."""
+        return self.steps.one(wants_version, project_id) and self.steps.one(learn.has_new_labels, project_id)
+
     def explain(self, project_id: ProjectId, trigger: str) -> Counts:
         """Overlays come after the reviews: no answer waits for a model."""
         regions = self.steps.until_done(draw_regions, project_id)
@@ -150,7 +158,7 @@ class _Loop:
     def learn(self, project_id: ProjectId, trigger: str, wanted: LearnArguments) -> Counts:
         """Fit if it is due. Either way the next questions are chosen after it, by whoever is champion then."""
         learnt = {"version": 0}
-        if trigger == Trigger.HAND or self.steps.one(learn.due, project_id):
+        if trigger == Trigger.HAND or self.steps.one(learn.due, project_id) or self._certifies(project_id):
             learnt = self.steps.one(learn.learn, project_id, Trigger(trigger))
         self._ask(project_id, Trigger.LEARNED, JobName.PROMOTE)
         return learnt
@@ -169,7 +177,8 @@ class _Loop:
 
     def _verdict(self, project_id: ProjectId, trigger: str, by_hand: DecisionByHand | None) -> Counts:
         if by_hand is None:
-            return self.steps.one(judge.judge, project_id, Trigger(trigger))
+            kept = self.steps.one(keeps_version, project_id)
+            return {"promoted": 0} if kept else self.steps.one(judge.judge, project_id, Trigger(trigger))
         number, who = by_hand.version, (by_hand.author, by_hand.reason)
         if by_hand.action == "rollback":
             return self.steps.one(judge.roll_back, project_id, *who, leaving=number)
@@ -198,9 +207,13 @@ class _Loop:
 
     def certify(self, project_id: ProjectId, trigger: str) -> Counts:
         """At a planned size of the random stream the machine labels what may be promised, whether somebody asks or
-        not."""
-        counts = self.steps.one(certify, project_id)
-        if counts["delivered"] or counts["taken_back"]:
+        not. What people have labelled by then is learnt first."""
+        fits = self._certifies(project_id)
+        if fits:
+            self._ask(project_id, Trigger.ANSWERED, JobName.LEARN)  # which leads back here
+        waits = fits or self.steps.one(awaits_verdict, project_id)
+        counts = self.steps.one(certify, project_id, tries=not waits)
+        if counts["tried"] or counts["delivered"] or counts["taken_back"]:
             self._ask(project_id, Trigger.PROMOTED, JobName.SELECT, JobName.FIGURES)
         if counts["audits"]:
             self._ask(project_id, Trigger.SELECTED, JobName.REVIEW)

@@ -12,10 +12,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.repositories.reviews.reviews import answered_people, is_open
 from db.tables import (
     AdoptedTaskRow,
+    AnnotationRow,
     CertificateRow,
     ComparisonRow,
+    DecisionRow,
     FetchRow,
     ImageRow,
     ImportedSampleRow,
@@ -24,7 +27,7 @@ from db.tables import (
     ReviewRow,
 )
 from labeling.jobs import Trigger
-from labeling.types import LabelSource, ProjectId, ReviewKind, Verdict
+from labeling.types import AnnotationAction, LabelSource, ProjectId, ReviewKind, Verdict
 
 _BY_CHANCE = (ReviewKind.RANDOM, ReviewKind.AUDIT)
 _GIVEN = (LabelSource.IMPORT, LabelSource.SAMPLE, LabelSource.GOLD)
@@ -64,6 +67,41 @@ def drawn_since(session: Session, project_id: ProjectId, newest_review: int) -> 
         .subquery()
     )
     return {int(group) for group in session.scalars(sa.select(first.c.group_id).where(first.c.first > newest_review))}
+
+
+def answered_once(session: Session, project_id: ProjectId) -> set[int]:
+    """The groups of the stream that one person has answered, without those that a lead has decided."""
+    by_lead = sa.exists().where(DecisionRow.image_id == ReviewRow.image_id)
+    rows = session.scalars(
+        sa.select(ImageRow.group_id)
+        .join(ReviewRow, ReviewRow.image_id == ImageRow.id)
+        .where(ReviewRow.project_id == project_id, ReviewRow.kind == ReviewKind.RANDOM, ImageRow.group_id.is_not(None))
+        .where(answered_people() == 1, ~by_lead)
+    )
+    return {int(group) for group in rows if group is not None}
+
+
+def open_groups(session: Session, project_id: ProjectId) -> set[int]:
+    """The groups of the stream about which somebody is asked now."""
+    rows = session.scalars(
+        sa.select(ImageRow.group_id)
+        .join(ReviewRow, ReviewRow.image_id == ImageRow.id)
+        .where(ReviewRow.project_id == project_id, ReviewRow.kind == ReviewKind.RANDOM, is_open())
+    )
+    return {int(group) for group in rows if group is not None}
+
+
+def first_answers(session: Session, project_id: ProjectId) -> dict[int, datetime]:
+    """When each group of the stream had its first answer, whatever became of it since."""
+    rows = session.execute(
+        sa.select(ImageRow.group_id, sa.func.min(AnnotationRow.recorded_at))
+        .join(ReviewRow, ReviewRow.image_id == ImageRow.id)
+        .join(AnnotationRow, AnnotationRow.review_id == ReviewRow.id)
+        .where(ReviewRow.project_id == project_id, ReviewRow.kind == ReviewKind.RANDOM, ImageRow.group_id.is_not(None))
+        .where(AnnotationRow.action == AnnotationAction.ANSWERED)
+        .group_by(ImageRow.group_id)
+    )
+    return {int(group): at for group, at in rows if group is not None}
 
 
 def newest_review(session: Session, project_id: ProjectId) -> int:

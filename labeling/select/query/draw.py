@@ -46,6 +46,8 @@ class Candidates:
     rest: bool = False
     """Whether only the groups of `stream` are left to people: they are asked so that the project ends, and measure
     nothing, for those between them that a certificate accepted are not asked."""
+    stream_first: int = 0
+    """So many groups of `stream` at least: the sample of a certificate would be out of the reserve's reach later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ def draw_query(
     pool = len(np.unique(candidates.groups[candidates.open]))
     reserve = len(candidates.stream)
     counts = plan(policy.query_size, policy.shares, pool=pool, reserve=reserve, decided=decided, rng=rng)
+    counts = counts.with_random(min(candidates.stream_first, reserve, policy.query_size))
     drawn = _images_of(candidates, candidates.stream[: policy.query_size if candidates.rest else counts.random], rng)
     if candidates.rest:
         asked = random_picks(ReviewKind.HARD, drawn, reserve, policy, rng, _REST)

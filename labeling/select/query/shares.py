@@ -22,6 +22,15 @@ class Counts:
     random: int
     hard: int
 
+    def with_random(self, least: int) -> Counts:
+        """The same number in all, with so many images of the stream at least.
+
+        >>> Counts(10, 30).with_random(15), Counts(10, 30).with_random(5)
+        (Counts(random=15, hard=25), Counts(random=10, hard=30))
+        """
+        more = max(0, least - self.random)
+        return Counts(self.random + more, max(0, self.hard - more))
+
 
 def plan(size: int, shares: Shares, *, pool: int, reserve: int, decided: int, rng: np.random.Generator) -> Counts:
     """Split a query between the stream and the strategy.

@@ -1,4 +1,5 @@
 """Certifies machine labels at planned sizes of the random stream, delivers them, and takes them back.
 
-Offers `certify.certify`, `certify.withdraw`, `forecast.forecast`.
+Offers `ahead.awaits_attempt`, `ahead.awaits_verdict`, `ahead.keeps_version`, `ahead.wants_version`, `certify.certify`,
+`certify.withdraw`, `forecast.forecast`.
 """

@@ -6,35 +6,33 @@ Each planned size is tried once, whoever asks and however often.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from db.repositories.certificates import certificates, sets
-from db.repositories.certificates.certificates import Accepted, Excluded, NewCertificate, Terms
-from db.repositories.projects import projects
+from db.repositories.certificates import certificates
+from db.repositories.certificates.certificates import Accepted, Excluded, NewCertificate
 from db.repositories.versions import versions
-from db.repositories.versions.versions import Version
-from db.session import reading, transaction
+from db.session import transaction
 from labeling.certify.band import errors_allowed
 from labeling.certify.finished import finished
-from labeling.certify.plan import Look, due_look, level_of, schedule
+from labeling.certify.plan import Look, level_of
 from labeling.certify.scan import AtRank, Scan, scan
 from labeling.certify.score import surest_first
-from labeling.project import CertificateTerms, Project
-from labeling.promote.judgement import Sample
+from labeling.project import CertificateTerms
 from labeling.types import ImageId, ProjectId
 from service.logs import get_logger
-from service.work.certify.accept_rule import Excluding, exclusions, reasons_of
+from service.work.certify.accept_rule import reasons_of
+from service.work.certify.ahead import Ahead, read_ahead
 from service.work.certify.people import levels, read_gold, subtracted
-from service.work.certify.scored import Scored, frame_score, out_of_fold, score_pool
-from service.work.certify.sets import SetFacts, TheSet, read_set_facts, set_of
+from service.work.certify.scored import Scored
+from service.work.certify.sets import TheSet
 from service.work.wiring import Parts
 
-__all__ = ["Outcome", "attempt", "certify_set", "planned_by"]
+__all__ = ["Outcome", "attempt", "certify_set"]
 
 log = get_logger(__name__)
 
@@ -53,41 +51,18 @@ class Outcome:
 
 
 def attempt(parts: Parts, project_id: ProjectId) -> dict[str, int]:
-    """Try the look that is due, if one is; {"accepted": images that it accepts}."""
-    with reading(parts.database) as session:
-        project = projects.by_id(session, project_id)
-        terms, champion = certificates.terms_in_force(session, project_id), versions.champion(session, project_id)
-        if terms is None or terms.terms is None or champion is None:
-            return {"accepted": 0}
-        tried = max(
-            (one.look for one in certificates.everyone(session, project_id) if one.terms_id == terms.id), default=0
-        )
-        facts = read_set_facts(session, project, terms)
-        chosen = 1 + sets.choices_since(session, project_id, terms.at, Sample.STREAM)
-    planned = planned_by(terms.terms)
-    ahead = next((look for look in planned if look.number > tried), None)
-    if ahead is None or len(facts.asked) < ahead.size:
-        return {"accepted": 0}
-    scored = score_pool(parts, project, champion)
-    lowest = _frame(parts, project, scored, terms.terms)
-    excluding = exclusions(parts, project, scored, terms.terms)
-    found = set_of(project, scored, facts, lowest, excluding)
-    look = due_look(planned, tried, found.decided | found.excluded[found.asked])
-    if look is None:
-        return {"accepted": 0}
-    level = level_of(look, versions=chosen)
-    gold = read_gold(parts, project, scored, terms.terms, facts, excluding)
-    of_scan, of_gold = levels(terms.terms, level, gold)
-    outcome = certify_set(terms.terms, scored, found, look.size, of_scan)
-    report = _report(terms.terms, scored, found, facts, outcome, lowest, excluding, look.size)
+    """Try the look that is due, if one is; {"tried": 1 if one was, "accepted": images that it accepts}."""
+    ahead = read_ahead(parts, project_id)
+    look = None if ahead is None else ahead.due
+    if ahead is None or look is None:
+        return {"tried": 0, "accepted": 0}
+    level = level_of(look, versions=ahead.chosen)
+    gold = read_gold(parts, ahead.project, ahead.scored, ahead.wanted, ahead.facts, ahead.excluding)
+    of_scan, of_gold = levels(ahead.wanted, level, gold)
+    outcome = certify_set(ahead.wanted, ahead.scored, ahead.found, look.size, of_scan)
+    report = _report(ahead, outcome, look.size)
     report["people"] = subtracted(gold, report["score"], len(outcome.accepted), of_gold, report.get("lower"))
-    excluded = reasons_of(excluding, found.rows)
-    return _write(parts, project, terms, champion, look, level, chosen, scored, outcome, excluded, report)
-
-
-def planned_by(terms: CertificateTerms) -> tuple[Look, ...]:
-    """When these terms are tried."""
-    return schedule(terms.first_size, terms.sizes, terms.delta)
+    return _write(parts, ahead, look, level, outcome, report)
 
 
 def certify_set(terms: CertificateTerms, scored: Scored, found: TheSet, size: int, level: float) -> Outcome:
@@ -130,36 +105,22 @@ def _without_audited(scanned: Scan, audited: NDArray[np.bool_]) -> AtRank | None
     return None
 
 
-def _frame(parts: Parts, project: Project, scored: Scored, terms: CertificateTerms) -> float | None:
-    return frame_score(terms.frame, scored, out_of_fold(parts, project, scored)) if terms.frame else None
-
-
-def _report(
-    terms: CertificateTerms,
-    scored: Scored,
-    found: TheSet,
-    facts: SetFacts,
-    outcome: Outcome,
-    lowest: float | None,
-    excluding: Excluding,
-    size: int,
-) -> dict[str, Any]:
-    missing = ~found.decided[:size] & ~found.excluded[found.asked[:size]]
-    score = float(scored.scores[outcome.accepted].min()) if len(outcome.accepted) else None
+def _report(ahead: Ahead, outcome: Outcome, size: int) -> dict[str, Any]:
+    accepted, found = outcome.accepted, ahead.found
     return {
         **outcome.shown,
-        "score": score,
-        "frame_score": lowest,
-        "scale": asdict(scored.scale),
+        "score": float(ahead.scored.scores[accepted].min()) if len(accepted) else None,
+        "frame_score": ahead.lowest,
+        "scale": asdict(ahead.scored.scale),
         "outside": dict(found.outside),
-        "until_group": facts.until,
-        "missing": int(np.count_nonzero(missing)),
-        "excluded": {why: int(np.count_nonzero(which[found.rows])) for why, which in excluding.items()},
-        "why": "" if len(outcome.accepted) else _refusal(terms, outcome),
+        "until_group": ahead.facts.until,
+        "missing": int(np.count_nonzero(~found.closed[:size])),
+        "excluded": {why: int(np.count_nonzero(which[found.rows])) for why, which in ahead.excluding.items()},
+        "why": "" if len(accepted) else _refusal(outcome),
     }
 
 
-def _refusal(terms: CertificateTerms, outcome: Outcome) -> str:
+def _refusal(outcome: Outcome) -> str:
     n, wrong = outcome.shown["sample"], outcome.shown["errors"]
     of = f"of {n} sampled images of the set the version had {wrong} wrong"
     if not outcome.shown["size"] - n:
@@ -168,26 +129,17 @@ def _refusal(terms: CertificateTerms, outcome: Outcome) -> str:
 
 
 def _write(
-    parts: Parts,
-    project: Project,
-    terms: Terms,
-    champion: Version,
-    look: Look,
-    level: float,
-    chosen: int,
-    scored: Scored,
-    outcome: Outcome,
-    excluded: Sequence[tuple[int, str]],
-    report: dict[str, Any],
+    parts: Parts, ahead: Ahead, look: Look, level: float, outcome: Outcome, report: dict[str, Any]
 ) -> dict[str, int]:
+    project, champion, scored = ahead.project, ahead.champion, ahead.scored
     classes, images = project.config.classes, scored.pool.image_ids
     accepted = [
         Accepted(ImageId(int(images[row])), classes[int(scored.predicted[row])], int(rank), float(scored.scores[row]))
         for row, rank in zip(outcome.accepted, outcome.ranks, strict=True)
     ]
-    left_out = [Excluded(ImageId(int(images[row])), why) for row, why in excluded]
+    left_out = [Excluded(ImageId(int(images[row])), why) for row, why in reasons_of(ahead.excluding, ahead.found.rows)]
     new = NewCertificate(
-        terms_id=terms.id,
+        terms_id=ahead.terms.id,
         look=look.number,
         version_id=champion.id,
         size=int(outcome.shown["size"]),
@@ -196,7 +148,7 @@ def _write(
         wrong=outcome.wrong,
         accepted=len(accepted),
         delta=level,
-        versions=chosen,
+        versions=ahead.chosen,
         report=report,
     )
     parts.failpoint("certify.before_write")
@@ -204,8 +156,8 @@ def _write(
         versions.lock(session, project.id)
         now = versions.champion(session, project.id)
         if now is None or now.id != champion.id:
-            return {"accepted": 0}  # the next job tries this look with the version that is in use by then
+            return {"tried": 0, "accepted": 0}  # the next job tries this look with the version that is in use by then
         written = certificates.add(session, project.id, new, accepted, left_out, parts.now())
     parts.failpoint("certify.after_write")
     log.info("certified", project=project.id, look=look.number, accepted=len(accepted), certificate=written)
-    return {"accepted": len(accepted) if written else 0}
+    return {"tried": int(bool(written)), "accepted": len(accepted) if written else 0}

@@ -23,7 +23,7 @@ from labeling.project import CertificateTerms
 from labeling.promote.judgement import Sample
 from labeling.types import ProjectId
 from service.work.certify.accept_rule import exclusions
-from service.work.certify.attempt import planned_by
+from service.work.certify.ahead import planned_by
 from service.work.certify.people import levels, read_gold
 from service.work.certify.scored import Scored, frame_score, out_of_fold, score_pool
 from service.work.certify.sets import TheSet, read_set_facts, set_of
@@ -83,7 +83,7 @@ def forecast(parts: Parts, project_id: ProjectId) -> Forecast:
         look = next((one for one in planned_by(wanted) if one.number > tried), None)
         if look is None:
             raise Conflict("It was tried at every planned size. Other terms in the project file begin anew.")
-        facts = read_set_facts(session, project, held)
+        facts = read_set_facts(session, project, held, parts.now())
         chosen = 1 + sets.choices_since(session, project_id, held.at, Sample.STREAM)
     scored = score_pool(parts, project, champion)
     known = out_of_fold(parts, project, scored)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from db.repositories.certificates import audits, sets
 from db.repositories.certificates.adjudicated import adjudicated
 from db.repositories.certificates.certificates import Terms
 from db.repositories.queries import stream
+from db.repositories.reviews import overlaps
 from labeling.project import Project
 from labeling.select.query.stream import Order
 from labeling.types import Example
@@ -30,6 +32,8 @@ from service.work.pool.training_set import truth_of
 
 __all__ = ["SetFacts", "TheSet", "read_set_facts", "set_of"]
 
+LATELY = timedelta(days=1)
+"""Who has answered within this time takes part."""
 Ids = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 TWO = 2
@@ -39,7 +43,8 @@ TWO = 2
 class SetFacts:
     """What the database knows of the set. `asked`: the groups that the stream asked about under these terms.
 
-    `adjudicated`: of which two people agree, or a lead decided; None where one person is enough.
+    `adjudicated`: of which two people agree, or a lead decided; None where one person is enough. `once`: those that one
+    person has answered while others take part. `used_up`: the whole reserve was asked about, and nobody is asked now.
     """
 
     order: Order
@@ -51,6 +56,8 @@ class SetFacts:
     older: frozenset[int]
     audited: frozenset[int]
     adjudicated: frozenset[int] | None
+    once: frozenset[int]
+    used_up: bool
     until: int
 
 
@@ -59,9 +66,10 @@ class TheSet:
     """The set without its sample cut: `groups` (N,) with the pool's `rows`, one image each.
 
     `asked` (D,) are positions among them of those that the stream asked about, in its order; `decided` and `right` (D,)
-    say whether people decided, and whether that is what the version says. `audited` (N,): people labelled it after
-    it was accepted once, so it stays in the set and is not accepted again. `excluded` (N,): it is not accepted whatever
-    its score, and stands last in the order. `reserve` (R,): of all groups of the reserve
+    say whether people decided, and whether that is what the version says. What one person holds against the version is
+    not decided while another takes part. `audited` (N,): people labelled it after it was accepted once, so it stays in
+    the set and is not accepted again. `excluded` (N,): it is not accepted whatever its score, and stands last in the
+    order. `reserve` (R,): of all groups of the reserve
     in the order of the stream, whether the set holds them. `outside` counts why groups of the pool are not in the set.
     """
 
@@ -75,6 +83,11 @@ class TheSet:
     reserve: NDArray[np.bool_]
     answered: int
     outside: Mapping[str, int]
+
+    @property
+    def closed(self) -> Flags:
+        """Of `asked` (D,), for which no look has to wait: people decided, or the image is excluded."""
+        return self.decided | self.excluded[self.asked]
 
     def cut(self, sampled: int) -> tuple[Ids, Flags, Flags, Flags, Flags]:
         """With the first so many of `asked` as its sample: rows (M,); which are sampled, right, audited, excluded.
@@ -90,8 +103,9 @@ class TheSet:
         return self.rows[kept], is_sampled[kept], is_right[kept], audited[kept], self.excluded[kept]
 
 
-def read_set_facts(session: Session, project: Project, terms: Terms) -> SetFacts:
+def read_set_facts(session: Session, project: Project, terms: Terms, now: datetime) -> SetFacts:
     """What is known now; it costs what was asked and labelled, not the pool."""
+    several = len(overlaps.people_since(session, project.id, now - LATELY)) > 1
     sample, found = read_sample(session, project), stream.read_stream(session, project.id)
     order = sample.order
     asked = sets.drawn_since(session, project.id, terms.newest_review)
@@ -106,6 +120,8 @@ def read_set_facts(session: Session, project: Project, terms: Terms) -> SetFacts
         older=frozenset(before.tolist()),
         audited=frozenset(audits.groups(session, project.id)),
         adjudicated=_adjudicated(session, terms, found.examples),
+        once=frozenset(sets.answered_once(session, project.id) if several else ()),
+        used_up=not sample.left and not asked & sets.open_groups(session, project.id),
         until=sample.collection.until,
     )
 
@@ -127,14 +143,16 @@ def set_of(
     drawn = facts.order.drawn[by_order] & in_turn & np.isin(order, list(facts.asked))
     held = np.isin(order, groups)
     at = np.searchsorted(groups, order[drawn & held])
+    right = _right(project, scored, facts, groups[at], rows[at])
+    waits = ~right & np.isin(groups[at], list(facts.once))  # for another person
     return TheSet(
         groups=groups,
         rows=rows,
         audited=np.isin(groups, list(facts.audited)),
         excluded=np.any([which[rows] for which in (excluding or {}).values()] or [np.zeros(len(rows), bool)], axis=0),
         asked=at,
-        decided=_decided(facts)[by_order][drawn & held],
-        right=_right(project, scored, facts, groups[at], rows[at]),
+        decided=_decided(facts)[by_order][drawn & held] & ~waits,
+        right=right,
         reserve=held,
         answered=int(np.count_nonzero(_decided(facts))),
         outside=outside,

@@ -60,14 +60,8 @@ class _Waiting:
 
 def due(parts: Parts, project_id: ProjectId) -> bool:
     """Whether enough new labels wait, or the schedule has passed with any, or the engine has changed."""
-    with reading(parts.database) as session:
-        project = projects.by_id(session, project_id)
+    project, latest, waiting = _read_waiting(parts, project_id)
     revision, policy = parts.engine_for(project).revision, project.config.policy
-    with reading(parts.database) as session:
-        latest = versions.newest(session, project_id)
-        labels, pool = fingerprint(session, project_id), state_of_pool(session, project_id, revision)
-        made_of = (project.config_version, revision, latest.number if latest else 0, labels, pool)
-        waiting = parts.memo.get(("waiting", project_id), made_of, lambda: _waiting(session, project, revision, latest))
     if waiting.classes < 2:
         return False
     since = latest.created_at if latest else project.created_at
@@ -77,6 +71,24 @@ def due(parts: Parts, project_id: ProjectId) -> bool:
     if (latest.report["engine_revision"], _head_of(latest)) != (revision, policy.head):
         return waiting.examples >= int(latest.report["examples"])
     return waiting.fresh >= policy.learn_after_labels or (waited and waiting.changed)
+
+
+def has_new_labels(parts: Parts, project_id: ProjectId) -> bool:
+    """Whether a version that is fitted now would be another than the newest."""
+    _, _, waiting = _read_waiting(parts, project_id)
+    return waiting.classes >= 2 and waiting.changed
+
+
+def _read_waiting(parts: Parts, project_id: ProjectId) -> tuple[Project, Version | None, _Waiting]:
+    with reading(parts.database) as session:
+        project = projects.by_id(session, project_id)
+    revision = parts.engine_for(project).revision
+    with reading(parts.database) as session:
+        latest = versions.newest(session, project_id)
+        labels, pool = fingerprint(session, project_id), state_of_pool(session, project_id, revision)
+        made_of = (project.config_version, revision, latest.number if latest else 0, labels, pool)
+        found = parts.memo.get(("waiting", project_id), made_of, lambda: _waiting(session, project, revision, latest))
+    return project, latest, found
 
 
 def _waiting(session: Session, project: Project, revision: str, latest: Version | None) -> _Waiting:

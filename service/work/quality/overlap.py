@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import takewhile
 
+import numpy as np
 from sqlalchemy.orm import Session
 
 from db.repositories.certificates import certificates
@@ -21,6 +22,8 @@ from db.repositories.reviews import annotations as answers
 from db.repositories.reviews import overlaps
 from db.repositories.reviews.annotations import VoteRow
 from db.repositories.reviews.overlaps import Asked
+from db.repositories.versions import versions
+from db.repositories.versions.versions import Version
 from db.session import reading, transaction
 from db.views import figures
 from db.views.undecided import Undecided, UndecidedState, undecided
@@ -32,6 +35,7 @@ from labeling.review.kinds import Use, kinds_for, may_use
 from labeling.review.overlap import BY_DOUBT, Answered, choose, error_rates, second_answers
 from labeling.types import Actor, ImageId, ProjectId, ReviewId, ReviewKind
 from service.labels.resolution import Standing, standing_of
+from service.work.pool.champion import version_predictions
 from service.work.pool.predicted import contradicted, first_answers, likeliest, predicted_before
 from service.work.wiring import Parts
 
@@ -64,6 +68,8 @@ class _Facts:
     predicted: Mapping[ImageId, Sequence[float]]
     pulls: Mapping[int, float]
     undecided: Mapping[ReviewId, Undecided]
+    against_version: frozenset[ImageId]
+    """Images of the stream about which people say something else than the version that may be certified."""
     budget: int
     gold: int
     certifying_after: int | None
@@ -74,12 +80,14 @@ def ask_another_person(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     facts = _read(parts, project_id)
     if facts is None:
         return {"overlap": 0}
-    second = dict.fromkeys(_second(facts), 2) if len(facts.people) > 1 else {}
+    several = len(facts.people) > 1
+    second, certifying = dict.fromkeys(_second(facts) if several else (), 2), _certifying(facts) if several else {}
     third = _third(facts)
     with transaction(parts.database) as session:
         now = parts.now()
         wanted = overlaps.want(session, _in_doubt(facts), Actor(AUTHOR, "nobody could tell", now))
         wanted += overlaps.want(session, second, Actor(AUTHOR, "doubt", now))
+        wanted += overlaps.want(session, certifying, Actor(AUTHOR, "not what the version says", now))
         wanted += overlaps.want(session, third, Actor(AUTHOR, "people disagree", now))
         wanted += overlaps.want(session, _for_gold(facts), Actor(AUTHOR, FOR_GOLD, now))
         figures.keep(session, project_id, [], facts.fingerprint, now, part=PART)
@@ -95,6 +103,8 @@ def _read(parts: Parts, project_id: ProjectId) -> _Facts | None:
         revision = engines_in_force.first_revision(session, project_id)
         here = ".".join(map(str, sorted(people)))
         fingerprint = f"{project.config_version}-{here}-{soft_labels.fingerprint(session, project_id, revision)}"
+        certified = _version_to_certify(session, project)
+        fingerprint += "" if certified is None else f"-{certified.id}"
         if fingerprint == figures.kept_fingerprint(session, project_id, PART):
             return None
         images = overlaps.answered_lately(session, project_id, NEWEST)
@@ -112,7 +122,28 @@ def _read(parts: Parts, project_id: ProjectId) -> _Facts | None:
         predicted = predicted_before(session, project, revision, images)
         pulls = _pulls(project, votes, predicted)
         more = _budget(session, project, repeated), _gold_budget(session, project), _certifying_after(session, project)
-        return _Facts(project, fingerprint, people, standing, asked, predicted, pulls, doubted, *more)
+    against = _against(parts, project, certified, standing)
+    return _Facts(project, fingerprint, people, standing, asked, predicted, pulls, doubted, against, *more)
+
+
+def _version_to_certify(session: Session, project: Project) -> Version | None:
+    return versions.champion(session, project.id) if project.config.policy.certificate else None
+
+
+def _against(
+    parts: Parts, project: Project, version: Version | None, standing: Mapping[ImageId, Standing]
+) -> frozenset[ImageId]:
+    said = None if version is None else version_predictions(parts, version)
+    stream = [image for image, one in standing.items() if one.kind is ReviewKind.RANDOM]
+    if said is None or not stream:
+        return frozenset()
+    rows = said.rows_of(np.array(stream, np.int64))
+    classes, predicted = project.config.classes, said.fitted[rows].argmax(axis=1)
+    return frozenset(
+        image
+        for image, row, at in zip(stream, rows, predicted, strict=True)
+        if row >= 0 and classes[at] != standing[image].value
+    )
 
 
 def _certifying_after(session: Session, project: Project) -> int | None:
@@ -191,6 +222,16 @@ def _in_doubt(facts: _Facts) -> dict[ReviewId, int]:
         review: facts.asked[review].people + 1
         for review, one in facts.undecided.items()
         if review in facts.asked and len(one.people) < IN_DOUBT and facts.people - one.people
+    }
+
+
+def _certifying(facts: _Facts) -> dict[ReviewId, int]:
+    """A second person for what the random stream holds against the version: a slip of one would count as its error."""
+    single = (facts.standing[image] for image in facts.against_version)
+    return {
+        one.review_id: 2
+        for one in sorted(single, key=lambda one: one.review_id)
+        if len(one.said) == 1 and one.review_id in facts.asked and facts.asked[one.review_id].wanted == 1
     }
 
 

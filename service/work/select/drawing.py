@@ -58,6 +58,8 @@ class Terms:
     asked: int = 0
     rest: bool = False
     """Whether only the rest of the reserve was left, beside what a certificate has accepted."""
+    stream_first: int = 0
+    """How many groups of the stream came before anything else, for the sample of a certificate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,13 @@ def draw(ground: Ground) -> tuple[Drawn, list[Pick]]:
     basis, terms, seed = ground.basis, ground.terms, ground.policy.seed % 2**63
     strategy = hedged(ground.strategy, terms.evidence, promoted=terms.promoted and not terms.gave_way)
     candidates = Candidates(
-        basis.groups, basis.free, ~basis.free, basis.stream, lambda at: _view(ground, at), terms.rest
+        basis.groups,
+        basis.free,
+        ~basis.free,
+        basis.stream,
+        lambda at: _view(ground, at),
+        terms.rest,
+        terms.stream_first,
     )
     rng = np.random.default_rng([seed, ground.number])
     drawn = draw_query(candidates, strategy, ground.policy, decided=terms.decided, rng=rng)

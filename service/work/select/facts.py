@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from db.repositories.certificates import certificates
+import numpy as np
+from sqlalchemy.orm import Session
+
+from db.repositories.certificates import certificates, sets
 from db.repositories.projects import projects
 from db.repositories.queries import comparisons, gold, queries, stream
 from db.repositories.queries.comparisons import Comparison
 from db.repositories.reviews import reviews
 from db.session import reading
+from labeling.certify.plan import stream_first
 from labeling.project import Project
 from labeling.quality.random_arm import Payoff
 from labeling.select.query.stream import Order
@@ -23,6 +27,9 @@ from service.work.pool.random_stream import order_of
 from service.work.wiring import Parts
 
 __all__ = ["Facts", "read_facts"]
+
+LOST = 1.5
+"""A query takes its size's part of the reserve into shadow picks; so many times that at most, for parts vary."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,8 @@ class Facts:
     gold_asked: int
     certified: set[int]
     """The groups in which an image has a label by a certificate."""
+    stream_first: int
+    """How many groups of the stream come before anything else, for a certificate's sample."""
     gave_way: bool
     """Whether the newest planned comparison found the project's strategy worse than random."""
 
@@ -65,8 +74,25 @@ def read_facts(parts: Parts, project_id: ProjectId, force: bool) -> Facts | None
             gold=gold.unasked_images(session, project_id),
             gold_asked=len(gold.asked_reviews(session, project_id)),
             certified=certificates.certified_groups(session, project_id),
+            stream_first=_stream_first(session, project, order_of(found), stream.count_groups(session, project_id)),
             gave_way=_gave_way(comparisons.everyone(session, project_id), project),
         )
+
+
+def _stream_first(session: Session, project: Project, order: Order, groups: int) -> int:
+    terms = certificates.terms_in_force(session, project.id)
+    if terms is None or terms.terms is None or not len(order.ids):
+        return 0
+    tried = max((one.look for one in certificates.everyone(session, project.id) if one.terms_id == terms.id), default=0)
+    if tried >= terms.terms.sizes:
+        return 0
+    by_order = np.argsort(order.positions, kind="stable")
+    ids, drawn = order.ids[by_order], order.drawn[by_order]
+    asked = np.isin(ids, list(sets.drawn_since(session, project.id, terms.newest_review)))
+    aside = [*sets.touched_groups(session, project.id), *stream.shadow_picks(session, project.id)]
+    in_set = ~np.isin(ids, aside) & (asked | ~drawn) & (order.positions[by_order] > terms.cursor)
+    size = project.config.policy.query_size
+    return stream_first(in_set, drawn, terms.terms.planned_sizes[tried], LOST * size * len(ids) / max(groups, 1))
 
 
 def _gave_way(found: Sequence[Comparison], project: Project) -> bool:

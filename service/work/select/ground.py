@@ -104,6 +104,7 @@ def _terms(facts: Facts, pin: EnginePin, pool: Pool, promoted: bool, evidence: E
         evidence=evidence,
         ranked_by="",
         rest=rest,
+        stream_first=0 if rest else facts.stream_first,
     )
 
 

@@ -49,7 +49,7 @@ def sample_of(made: Certifying) -> list[int]:
     with reading(parts.database) as session:
         champion, terms = versions.champion(session, project.id), certificates.terms_in_force(session, project.id)
         assert champion is not None and terms is not None
-        facts = read_set_facts(session, project, terms)
+        facts = read_set_facts(session, project, terms, parts.now())
     scored = score_pool(parts, project, champion)
     found = set_of(project, scored, facts, None)
     return [int(image) for image in scored.pool.image_ids[found.rows[found.asked]]]

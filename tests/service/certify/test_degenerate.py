@@ -13,7 +13,7 @@ from labeling.jobs import Trigger
 from labeling.project import CertificateTerms
 from labeling.types import ImageId
 from service.exporting.label_set import open_label_set
-from service.work.certify.attempt import planned_by
+from service.work.certify.ahead import planned_by
 from service.work.certify.forecast import forecast
 from service.work.learn.learn import learn
 from tests.service.certify.ground import POLICY, TERMS, Certifying

@@ -45,6 +45,15 @@ def test_the_terms_and_what_is_due_are_shown_before_anything_was_tried(make: Mak
     assert after.sentence == "No certificate stands: nothing is promised."
 
 
+def test_a_reserve_that_is_too_small_for_a_planned_size_is_named(make: MakeGround) -> None:
+    small = make(pool=60, reserved=20)
+    small.certify()
+
+    found = state(small)
+
+    assert found.due is not None and "The reserve holds 20 groups so far" in found.due.words
+
+
 def test_a_project_without_a_target_says_so(make: MakeGround) -> None:
     found = state(make(replace(POLICY, certificate=None)))
 

@@ -11,23 +11,29 @@ import pytest
 import sqlalchemy as sa
 from PIL import Image
 
+from db.repositories.labels.labels import DISPUTED
+from db.repositories.projects import projects
 from db.session import reading, transaction
 from db.tables import ImageRow
 from db.views import project_history
+from db.views.project_history import TWIN
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.jobs import Trigger
-from labeling.project import Policy, Project
-from labeling.types import ReviewKind
+from labeling.project import CertificateTerms, Policy, Project, Shares
+from labeling.types import Actor, LabelSource, ReviewKind
 from service.demo.annotators import SimulatedAnswers
 from service.demo.look_back import make_rounds, read_past, take_pictures
 from service.demo.loop import is_counted
-from service.demo.machine_labels import compare_machine_labels
+from service.demo.machine_labels import compare_certificate, compare_machine_labels
+from service.work.certify.certify import certify
 from service.work.figures.refresh import refresh
 from service.work.learn.learn import learn
 from service.work.promote.judge import judge
 from service.work.promote.predict import predict
 from service.work.quality.random_arm import refresh_random_arm
 from tests import factories
+from tests.factories import NOW
+from tests.service.certify.ground import Certifying
 from tests.service.labelled_pool import Ground, make_ground
 
 
@@ -139,3 +145,49 @@ def test_how_far_counts_facts_and_an_image_keeps_the_name_it_came_with(ground: G
     assert (now.asked, now.answered, now.annotations, now.versions, now.judged) == (3, 3, 3, 0, 0)
     assert named[ground.pool[0]].reference == f"/somewhere/{ground.pool[0]}.png"
     assert [answer.image_id for answer in answers] == ground.pool[:3]
+
+
+def test_every_image_is_labelled_by_somebody_or_it_is_said_why_not(ground: Ground) -> None:
+    database, of = ground.parts.database, ground.project.id
+    ground.label(ground.pool[:5], ReviewKind.HARD)
+    ground.label(ground.pool[5:7], None)
+    with transaction(database) as session:
+        factories.label(session, of, ground.pool[7], "cat", LabelSource.CERTIFICATE)
+        twin = session.get_one(ImageRow, ground.pool[8])
+        twin.group_id = session.get_one(ImageRow, ground.pool[0]).group_id
+        disputed = factories.review(session, of, ground.pool[9], ReviewKind.HARD)
+        factories.annotation(session, disputed, "cat")
+        factories.label(session, of, ground.pool[9], None, reason=DISPUTED, review_id=disputed)
+
+    with reading(database) as session:
+        found = project_history.how_labelled(session, of)
+
+    assert (found.answered, found.people, found.given, found.certificate) == (6, 5, 2, 1)
+    assert found.left == {TWIN: 1, DISPUTED: 1}
+    assert found.waiting == len(ground.truth) - 10
+
+
+def test_what_a_certificate_promised_stands_beside_what_is_so(ground: Ground) -> None:
+    config = ground.project.config
+    terms = CertificateTerms(precision=0.7, first_size=12, sizes=1, audit=0)
+    policy = replace(config.policy, certificate=terms, shares=Shares(0.5, 0.5), query_size=30)
+    project = replace(ground.project, config=replace(config, policy=policy))
+    people = people_of(ground)
+    with transaction(ground.parts.database) as session:
+        projects.configure(session, project.id, project.config, Actor("ann", "a target", NOW))
+    certify(ground.parts, project.id)
+    past = read_past(ground.parts, project)
+    before = compare_certificate(ground.parts, past, people)
+    certifying = Certifying(replace(ground, project=project))
+    certifying.play(1)
+    certifying.version()
+    certifying.play(1)
+    certify(ground.parts, project.id)
+
+    found = compare_certificate(ground.parts, past, people)
+
+    assert not before.tried and before.true_precision is None and "tried next with 12" in before.words
+    assert found.tried and found.stands and found.sampled == 12
+    assert found.accepted == len(certifying.labels()) > 0
+    assert found.true_precision == round(1 - certifying.wrong(), 4) >= 0.7
+    assert "labelled by people" in found.words

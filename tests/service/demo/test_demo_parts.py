@@ -25,15 +25,27 @@ from service.demo.images import prepare_images
 from service.demo.people import People, Person
 from service.demo.project import gold_manifest, project_file
 from service.demo.random_arm import RandomArm
-from service.demo.report import HardImage, Line, Pictures, lines_of, rounds_table, thumbnail, write_report
+from service.demo.report import (
+    HardImage,
+    Line,
+    Pictures,
+    labelled_lines,
+    lines_of,
+    rounds_table,
+    thumbnail,
+    write_report,
+)
 from service.demo.stamps import CLASSES
 from service.demo.summary import (
     Annotations,
+    Certified,
+    Labelled,
     MachineThreshold,
     Measured,
     RandomPoint,
     Replayed,
     Round,
+    Saved,
     Summary,
     compare_annotations,
     write_summary,
@@ -112,8 +124,10 @@ def test_the_project_file_of_the_demo_can_be_read(class_folders: Path, tmp_path:
     many = parse_project(project_file(replace(images, truth={f"{i}.png": "cat" for i in range(500)})))
 
     assert few.classes == ("cat", "dog") and few.policy.gate.min_labels == 10
-    assert many.policy.gate.min_labels == 30 and many.policy.query_size == 70
-    assert many.policy.shares.random_first == 0.4 and many.policy.shares.re_review == 0.2
+    assert many.policy.gate.min_labels == 30 and many.policy.query_size == 40
+    assert many.policy.shares.random_first == many.policy.shares.random and many.policy.shares.re_review == 0.2
+    assert many.policy.certificate is not None and many.policy.certificate.precision == 0.9
+    assert many.policy.certificate.confidence == 0.9 and many.policy.certificate.sizes == 1
 
 
 def test_a_simulated_annotator_errs_at_its_stated_rate_and_repeats_itself() -> None:
@@ -368,6 +382,11 @@ SUMMARY = Summary(
         in_the_way=("gold",),
     ),
     without_prelabel_though_due=0,
+    labelled=Labelled(answered=31, people=30, certificate=25, given=1, left={"near-duplicates": 3}, waiting=0),
+    certificate=Certified(
+        "at least 90 % are right <i>", 0.9, 0.9, True, True, 40, 12, 1, 25, 0.96, "Of 40 images, 12 were drawn."
+    ),
+    savings=Saved(1.5, 1.1, None, 60),
     machine_labels=(MachineThreshold(0.9, 20, 31, 0.8, 0.95),),
     accuracy_on_collection=Measured(0.8, 0.7, 0.9, 60, 0.82),
     accuracy_on_what_is_left=Measured(None, None, None, 0, 0.9),
@@ -397,6 +416,9 @@ PROMISED = {
     "replayed",
     "seconds",
     "without_prelabel_though_due",
+    "labelled",
+    "certificate",
+    "savings",
 }
 PROMISED_OF_A_ROUND = {
     "labels_by_people",
@@ -452,6 +474,26 @@ def test_what_hardcase_says_stands_beside_the_truth_or_reads_not_yet_known() -> 
     ]
 
 
+def test_how_the_images_were_labelled_adds_up_and_the_promise_stands_beside_what_is_so() -> None:
+    labelled, promise, saved = labelled_lines(SUMMARY)
+
+    assert labelled == (
+        "Labelled by: people 30 (50.8 %); a certificate 25 (42.4 %); given with the image 1 (1.7 %); "
+        "none, near-duplicates 3 (5.1 %)."
+    )
+    assert "0.960 of 25 are right (promised: 0.9); 1 of 12 sampled images were wrong by machine" in promise
+    assert saved == "Random labels for each chosen one, at the same accuracy: 1.50 [1.10, no bound] on 60."
+
+
+def test_without_a_certificate_the_lines_say_why_and_what_is_not_yet_known() -> None:
+    nothing = Certified("at least 90 %", 0.9, 0.9, False, False, 0, 0, 0, 0, None, "It is tried next with 60.")
+
+    _, promise, saved = labelled_lines(replace(SUMMARY, certificate=nothing, savings=Saved(None, None, None, 8)))
+
+    assert promise == "Certificate: at least 90 %. It is tried next with 60."
+    assert saved == "Random labels for each chosen one, at the same accuracy: not yet known."
+
+
 def test_the_report_is_one_page_with_its_pictures_inside_and_every_text_escaped(tmp_path: Path) -> None:
     png = BytesIO()
     Image.new("RGB", (400, 300), "red").save(png, "PNG")
@@ -465,6 +507,7 @@ def test_the_report_is_one_page_with_its_pictures_inside_and_every_text_escaped(
     assert page.count("<svg") == 2 and "data:image/png;base64," in page
     assert "not yet known" in page and "simulated" in page
     assert "95 %" in page and "errs on gold" in page and "nobody else was paused" in page
+    assert "0.960</span> of 25 accepted labels are right" in page and "1.50 [1.10, no bound] on 60" in page
     assert "at least 0.800" in page and "random labels, as hardcase says" in page
     assert "0.71 (0.60 to 0.80) on 50 images" in page and "<i>" not in page and "Not yet: <b>" not in page
 

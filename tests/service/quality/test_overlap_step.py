@@ -14,7 +14,7 @@ from db.repositories.labels import decisions
 from db.repositories.reviews import reviews
 from db.session import reading, transaction
 from db.tables import OverlapRow, QueryRow
-from labeling.project import Overlap, Policy, Project
+from labeling.project import CertificateTerms, Overlap, Policy, Project
 from labeling.types import Actor, ReviewId, ReviewKind
 from service.labels.resolution import resolve_labels
 from service.work.quality.overlap import ask_another_person
@@ -22,6 +22,7 @@ from service.work.wiring import Parts
 from tests.answering import answer, engine_in_force, images_of, people
 from tests.conftest import NOW
 from tests.reviewing import ask, make_parts, rows_of
+from tests.service.labelled_pool import add_champion
 
 HARD, AUDIT, RANDOM = ReviewKind.HARD, ReviewKind.AUDIT, ReviewKind.RANDOM
 CAT, DOG = [0.9, 0.05, 0.05], [0.05, 0.9, 0.05]
@@ -107,6 +108,26 @@ def test_where_the_policy_wants_one_person_only_what_certificates_rest_on_is_ask
     ask_another_person(parts, project.id)
 
     assert _wanted(parts) == [(audit, 2)]
+
+
+@pytest.mark.parametrize("target", [CertificateTerms(precision=0.9), None])
+def test_what_one_person_holds_against_a_version_that_may_be_certified_is_asked_again(
+    parts: Parts, make_project: Callable[..., Project], target: CertificateTerms | None
+) -> None:
+    project = make_project(parts.database, policy=Policy(overlap=Overlap(share=0.0), certificate=target))
+    said = [{"ann": "cat"}, {"bob": "cat"}, {"bob": "cat"}]
+    same, other, _ = made = _answered(parts, project, said, [RANDOM, RANDOM, HARD], [CAT] * 3)
+    before = ask_another_person(parts, project.id)
+    with reading(parts.database) as session:
+        images = images_of(session, made)
+    add_champion(parts, project, sorted(images), [CAT, DOG, DOG])
+    assert sorted(images) == list(images)
+
+    counts = ask_another_person(parts, project.id)
+
+    assert before == {"overlap": 0} and same != other
+    assert counts == {"overlap": int(target is not None)}
+    assert _wanted(parts) == ([(other, 2)] if target else [])
 
 
 @pytest.mark.parametrize(("others", "third"), [([{"eve": "cat"}], True), ([], False)])
