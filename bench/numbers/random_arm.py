@@ -70,7 +70,7 @@ def arm_on(cell: Cell, n: int) -> Replay:
     def replay(rng: np.random.Generator) -> Drawn:
         answers = answered(cell)[1]
         rows = rng.permutation(len(answers))[:n]
-        arm = random_arm(by_means(cell, rows), answers[rows], np.arange(n), rng)
+        arm = random_arm(by_means(cell, rows), answers[rows], np.arange(n), rng, collection=len(answers))
         assert arm.accuracy is not None
         uniform = finite_share(int(rng.binomial(n, reached(cell, n))), n, len(answers))
         return Drawn(arm.accuracy, reached(cell, n), uniform.upper - uniform.lower)

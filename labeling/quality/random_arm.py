@@ -8,6 +8,7 @@ interval: a bootstrap that fits again knows each drawn image twice (it gave .769
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -96,6 +97,7 @@ def random_arm(
     *,
     labels: int | None = None,
     partitions: int | None = None,
+    collection: int | None = None,
 ) -> Arm:
     """The accuracy of a recipe on stream labels alone, by ten folds of groups in each of several partitions.
 
@@ -111,6 +113,8 @@ def random_arm(
         Only the first so many images of the stream are fitted on, for a point of a curve; all are predicted.
     partitions : int, optional
         How often the groups are dealt anew; 20 times up to 300 images, fewer for more.
+    collection : int, optional
+        How many groups the stream is a sample of; the more of them it holds, the narrower the interval.
 
     Returns
     -------
@@ -132,9 +136,10 @@ def random_arm(
     value, apart = float(mean.mean()), len(np.unique(groups))
     exact = share(round(value * apart), apart)
     lower, upper = padded_interval(mean, groups, (1, 1, 0, 0))
-    lower, upper = min(lower, value - exact.value + exact.lower), max(upper, value - exact.value + exact.upper)
+    below, above = max(value - lower, exact.value - exact.lower), max(upper - value, exact.upper - exact.value)
+    unseen = 1.0 if collection is None else math.sqrt(max(0.0, 1 - apart / max(collection, 1)))
     spread = 1.96 * float(right.mean(axis=1).std(ddof=1)) if partitions > 1 else 0.0
-    ends = max(0.0, value - np.hypot(value - lower, spread)), min(1.0, value + np.hypot(upper - value, spread))
+    ends = max(0.0, value - np.hypot(unseen * below, spread)), min(1.0, value + np.hypot(unseen * above, spread))
     return Arm(stands_for, mean, Estimate(value, float(ends[0]), float(ends[1]), n))
 
 

@@ -154,7 +154,8 @@ def _arm(project: Project, pool: Pool, stream: _Stream, rng: np.random.Generator
         predict = recipe(inputs.take(some), stream.truth[some])
         return lambda others: predict(inputs.take(others)).argmax(axis=1)
 
-    return random_arm(fit, stream.truth, stream.groups, rng, labels=labels)
+    collection = len(np.unique(pool.group_ids))
+    return random_arm(fit, stream.truth, stream.groups, rng, labels=labels, collection=collection)
 
 
 def _ours(parts: Parts, project: Project, pool: Pool, stream: _Stream) -> list[tuple[int, int, NDArray[np.float64]]]:
