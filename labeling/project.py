@@ -183,6 +183,14 @@ class CertificateTerms:
     with `first_size` sampled images, then with twice as many, `sizes` times in all. `frame` in [0, 1): the set has only
     images of which the version is right with at least this chance, by labels that were trained on. `audit` of the
     accepted images are asked about blind each day.
+
+    The accept rule beside the score: an image is not accepted that is farther from all training images than but a share
+    `outliers` of those are from each other, or of which the first engine says another class and is right about such
+    images with a chance of `conflicts` by training labels; 0 turns either off. `pictures`: nor one whose picture may be
+    broken.
+
+    `people` must agree about a certifying answer: 1 or 2. `gold` is the share of delta for the human-error term, where
+    given gold was drawn by chance from the same images; 0: the promise is relative to adjudicated people.
     """
 
     precision: float | None = None
@@ -192,6 +200,11 @@ class CertificateTerms:
     sizes: int = 4
     frame: float = 0.0
     audit: int = 5
+    outliers: float = 0.01
+    conflicts: float = 0.9
+    pictures: bool = True
+    people: int = 1
+    gold: float = 0.0
 
     @property
     def delta(self) -> float:

@@ -22,7 +22,10 @@ from db.tables import (
     FailureRow,
     FetchRow,
     FigureRow,
+    FingerprintRow,
+    GroupingRow,
     GroupRow,
+    ImageCheckRow,
     ImageRow,
     InboxRow,
     LabelRow,
@@ -166,6 +169,32 @@ def prelabels(
         for image_id, said in zip(image_ids, probs, strict=True)
     ]
     return _insert_all(session, rows)
+
+
+def change_prelabel(session: Session, image_id: int, revision: str, **more: Any) -> None:
+    """Let an engine have said something else of an image."""
+    row = session.scalars(
+        sa.select(PrelabelRow).where(PrelabelRow.image_id == image_id, PrelabelRow.revision == revision)
+    ).one()
+    for name, value in more.items():
+        setattr(row, name, value)
+    session.flush()
+
+
+def image_checks(session: Session, content_hash: str, **scores: float) -> None:
+    """A picture without faults, but for these scores."""
+    fine = {"blurry": 1.0, "dark": 1.0, "light": 1.0, "low_information": 1.0, "odd_aspect": 1.0}
+    _insert(session, ImageCheckRow(content_hash=content_hash, **{**fine, **scores}))
+
+
+def fingerprint(session: Session, content_hash: str, content: bytes) -> None:
+    _insert(session, FingerprintRow(content_hash=content_hash, content=content))
+
+
+def grouping(session: Session, project_id: int, *, sure: float, near: float) -> None:
+    """The rule for near-duplicates, frozen."""
+    of = {"kind": "adaptive", "images": 200, "reason": "a test", "created_at": NOW}
+    _insert(session, GroupingRow(project_id=project_id, sure=sure, near=near, **of))
 
 
 # what is asked, and what people answer

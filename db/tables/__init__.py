@@ -7,14 +7,14 @@ label. Exactly-once comes from the unique keys below. Rows that are pure cache s
 Offers `AdoptedTaskRow`, `AlarmEndRow`, `AlarmRow`, `AlarmWordsRow`, `AnnotationRow`, `AnnotatorRow`,
 `AnnotatorSwitchRow`, `ApiKeyRow`, `AuditRow`, `Base`, `CalibrationRow`, `CallRow`, `CanaryRow`, `CertificateAuditRow`,
 `CertificateEndRow`, `CertificateRow`, `CertificateTermsRow`, `CertifiedImageRow`, `ComparisonRow`, `DecisionRow`,
-`DeletionRow`, `DeliveryRow`, `EmbeddingRow`, `EngineReportRow`, `EngineStageRow`, `FailureRow`, `FetchRow`,
-`FigureRow`, `FingerprintRow`, `GroupMoveRow`, `GroupRow`, `GroupingRow`, `HeartbeatRow`, `ImageCheckRow`, `ImageRow`,
-`ImportedSampleRow`, `InboxRow`, `LabelCheckRow`, `LabelRow`, `LabelStudioProjectRow`, `LeftoverRow`, `MessageRow`,
-`OverlapRow`, `PageSessionRow`, `PredictionFileRow`, `PredictionRow`, `PrelabelRow`, `ProbeRow`, `ProjectConfigRow`,
-`ProjectRow`, `PromotionRow`, `PushRow`, `QueryBasisRow`, `QueryRow`, `ReReviewPlanRow`, `ReReviewRequestRow`,
-`ReReviewRow`, `RegionRow`, `RegistrationGoneRow`, `RegistrationRow`, `ReserveRow`, `ReviewEndRow`, `ReviewRow`,
-`ShadowPickRow`, `SnapshotRow`, `SoftLabelRow`, `SourceRow`, `SpendRow`, `TallyRow`, `TombstoneRow`, `VersionRow`,
-`ViewRow`, `VoidRow`, `WithdrawalRow`.
+`DeletionRow`, `DeliveryRow`, `EmbeddingRow`, `EngineReportRow`, `EngineStageRow`, `ExcludedImageRow`, `FailureRow`,
+`FetchRow`, `FigureRow`, `FingerprintRow`, `GroupMoveRow`, `GroupRow`, `GroupingRow`, `HeartbeatRow`, `ImageCheckRow`,
+`ImageRow`, `ImportedSampleRow`, `InboxRow`, `LabelCheckRow`, `LabelRow`, `LabelStudioProjectRow`, `LeftoverRow`,
+`MessageRow`, `OverlapRow`, `PageSessionRow`, `PredictionFileRow`, `PredictionRow`, `PrelabelRow`, `ProbeRow`,
+`ProjectConfigRow`, `ProjectRow`, `PromotionRow`, `PushRow`, `QueryBasisRow`, `QueryRow`, `ReReviewPlanRow`,
+`ReReviewRequestRow`, `ReReviewRow`, `RegionRow`, `RegistrationGoneRow`, `RegistrationRow`, `ReserveRow`,
+`ReviewEndRow`, `ReviewRow`, `ShadowPickRow`, `SnapshotRow`, `SoftLabelRow`, `SourceRow`, `SpendRow`, `TallyRow`,
+`TombstoneRow`, `VersionRow`, `ViewRow`, `VoidRow`, `WithdrawalRow`.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ __all__ = [
     "CertificateRow",
     "CertificateTermsRow",
     "CertifiedImageRow",
+    "ExcludedImageRow",
 ]
 
 
@@ -71,6 +72,15 @@ class CertifiedImageRow(Base):
     value: Mapped[str]
     rank: Mapped[int]
     score: Mapped[float]
+
+
+class ExcludedImageRow(Base):
+    """An image of the set, sampled or not, that the accept rule excluded whatever its score, and why."""
+
+    __tablename__ = "excluded_image"
+    certificate_id: Mapped[int] = mapped_column(ref("certificate.id"), primary_key=True)
+    image_id: Mapped[int] = mapped_column(ref("image.id"), primary_key=True, index=True)
+    reason: Mapped[str]
 
 
 class CertificateAuditRow(Base):

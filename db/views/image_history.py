@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.repositories.certificates import certificates
 from db.repositories.labels.labels import is_current_label
 from db.repositories.reviews.reviews import has_ended, is_open
 from db.tables import (
@@ -46,7 +47,7 @@ TWINS = 24
 LIKELIEST = 5
 NO_REASON = "the reason was not kept, an older hardcase asked"
 HIDES = frozenset({"prelabel", "prediction", "answered", "skipped", "withdrawn", "voided"}) | {
-    "decision", "label", "label checked", "alarm"
+    "decision", "label", "label checked", "alarm", "certificate"
 }  # fmt: skip
 """The kinds of fact that reveal what a blind task does not show."""
 
@@ -99,6 +100,7 @@ def facts(
         *_answers(session, image_id),
         *_decisions(session, image_id),
         *_labels(session, image_id),
+        *_certificates(session, image_id),
         *_alarms(session, project_id, image_id),
     ]
     return sorted(found, key=lambda fact: fact.at)  # stable: what came at the same moment stays in this order
@@ -283,6 +285,16 @@ def _labels(session: Session, image_id: ImageId) -> Iterator[Fact]:
         yield Fact(row.created_at, "label", row.author, says, row.reason, _without_nothing(about))
         if check is not None:
             yield Fact(check.at, "label checked", check.author, "found right", check.reason, {"label": row.id})
+
+
+def _certificates(session: Session, image_id: ImageId) -> Iterator[Fact]:
+    """What each attempt at a certificate came to that accepted or excluded the image."""
+    for one in certificates.of_image(session, image_id):
+        about = {"certificate": one.certificate_id, "rank": one.rank, "score": one.score and round(one.score, 4)}
+        says = f"accepted as {one.value}" if one.reason is None else "not accepted, however sure the version is"
+        yield Fact(
+            one.at, "certificate", f"certificate {one.certificate_id}", says, one.reason or "", _without_nothing(about)
+        )
 
 
 def _alarms(session: Session, project_id: ProjectId, image_id: ImageId) -> Iterator[Fact]:

@@ -68,7 +68,7 @@ def right_chances(scores: Chances, known: Chances, right: NDArray[np.bool_]) -> 
     with loading:
         from scipy.optimize import isotonic_regression  # a third of a second to load, for who plans
 
-    order = np.argsort(known, kind="stable")
+    order = np.lexsort((~np.asarray(right, bool), known))  # of equal scores the right ones first: they become one level
     fitted = isotonic_regression(np.asarray(right[order], np.float64))
     sizes = np.diff(fitted.blocks)
     levels = (fitted.x[fitted.blocks[:-1]] * sizes + 0.5) / (sizes + 1)

@@ -6,6 +6,7 @@ numbers of answers. Invariant: nothing here depends on what a certifying answer 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ __all__ = [
     "least_to_certify",
     "least_to_finish",
     "level_of",
+    "most_to_show",
     "next_look",
     "schedule",
     "stream_answers",
@@ -148,6 +150,27 @@ def least_to_certify(wrong: int, size: int, precision: float, delta: float) -> i
         if len(band(size, n, delta, int(errors_allowed(size - n, precision))).left) > wrong:
             return n
     return None
+
+
+def most_to_show(size: int, drawn: int, delta: float) -> float:
+    """The highest precision, in thousandths, that a sample without a wrong image can show of a set.
+
+    Parameters
+    ----------
+    size, drawn : int
+        Images of the set, and how many of them are sampled, at least 1 fewer.
+
+    Examples
+    --------
+    >>> most_to_show(5_000, 46, 0.1), most_to_show(5_000, 45, 0.1)
+    (0.95, 0.949)
+    """
+    shown = range(1_000)
+    return (bisect_left(shown, True, key=lambda p: not _can_show(size, drawn, delta, p / 1_000)) - 1) / 1_000
+
+
+def _can_show(size: int, drawn: int, delta: float, precision: float) -> bool:
+    return len(band(size, drawn, delta, int(errors_allowed(size - drawn, precision))).left) > 0
 
 
 def least_to_finish(wrong: int, size: int, wrong_share: float, delta: float) -> int | None:

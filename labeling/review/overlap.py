@@ -8,7 +8,7 @@ contradicts it, that classifier would seem better than it is.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -151,8 +151,9 @@ def choose(
     answers: int,
     budget: int,
     pulls: Mapping[int, float] | None = None,
+    certifying: Collection[ReviewId] = (),
 ) -> list[ReviewId]:
-    """The reviews that need another person: those of the audit, then the most doubtful.
+    """The reviews that need another person: those of the audit, all certifying ones, then the most doubtful.
 
     Parameters
     ----------
@@ -166,9 +167,12 @@ def choose(
         How many of the kinds that are chosen by doubt may be asked twice now.
     pulls : mapping, optional
         How far a shown pre-label pulls each annotator of whom that is known, in [0, 1].
+    certifying : collection
+        Reviews of the random stream that a certificate rests on, where its terms want two people: all of them, so none
+        is corrected because a classifier contradicts it.
     """
     known = pulls or {}
-    always = [one.review_id for one in answered if one.kind in _ALWAYS]
+    always = [one.review_id for one in answered if one.kind in _ALWAYS or one.review_id in certifying]
     usual = _ERRORS / _ANSWERS
     worth = {
         one.review_id: gain(

@@ -12,7 +12,7 @@ from rich.table import Table
 from db.session import reading
 from service.cli.loaded import loaded
 from service.cli.output import AsJson, ProjectOption, emit, in_project, table
-from service.labels.certificates import Attempt, Certificates, read_certificates
+from service.labels.certificates import NO_GOLD, Attempt, Certificates, read_certificates
 
 
 def certify(
@@ -45,6 +45,8 @@ def _lines(state: Certificates) -> Iterator[str]:
     else:
         yield f"Promise: {state.promise}."
     yield state.sentence
+    if state.standing is not None:
+        yield state.standing.human_error.words if state.standing.human_error else NO_GOLD
     if state.due is not None:
         yield state.due.words
 

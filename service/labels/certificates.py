@@ -13,17 +13,50 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from db.repositories.certificates import audits, certificates, sets
+from db.repositories.certificates.adjudicated import adjudicated
 from db.repositories.certificates.audits import Result
 from db.repositories.certificates.certificates import Accepted, Certificate, Terms
 from db.repositories.queries import stream
 from labeling.project import CertificateTerms, Project
 from labeling.types import ProjectId
 
-__all__ = ["Attempt", "Certificates", "Due", "pictures_of", "read_certificates"]
+__all__ = ["NO_GOLD", "RELATIVE", "Attempt", "Certificates", "Due", "HumanError", "pictures_of", "read_certificates"]
 
 RELATIVE = "relative to adjudicated people"
-"""There is no given gold that a human-error term could rest on."""
+"""There is too little given gold for a human-error term to be subtracted."""
+NO_GOLD = (
+    "Where people agree on the machine's wrong label, nobody sees it. Given gold that was drawn by chance from the "
+    "same images bounds it (`gold` in the terms): at .05, with 50, 100 and 300 such images and no common error among "
+    "them, 5.8, 2.9 and 1.0 points would be subtracted; from 300 on they are."
+)
+ENOUGH_GOLD = 300
 MOST_PICTURES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class HumanError:
+    """On `agreed_wrong` of `gold` given gold images that the certificate accepts people agree with its wrong label.
+
+    So is at most a share `term` of what it delivers. `relative`: there is too little gold, and nothing is subtracted;
+    else `bound` is the share that is right at least, against the truth. `gold_to_halve` images in all would halve it.
+    """
+
+    agreed_wrong: int
+    gold: int
+    term: float
+    gold_to_halve: int | None
+    relative: bool
+    bound: float
+
+    @property
+    def words(self) -> str:
+        """What it comes to, in a sentence or two."""
+        on = f"On {self.agreed_wrong:,} of {self.gold:,} gold images that it accepts people agree with its wrong label"
+        points = f"{100 * self.term:.1f} points"
+        if not self.relative:
+            return f"{on}: {points} are subtracted, so against the truth at least {100 * self.bound:.1f} % are right."
+        halve = f"; {self.gold_to_halve:,} in all would halve that" if self.gold_to_halve else ""
+        return f"{on}: under {ENOUGH_GOLD} nothing is subtracted. It would be {points}{halve}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +67,8 @@ class Attempt:
     `missing` answers count as wrong. `accepted` had no answer and got the version's label; `delivered` have it now.
     `score` is the lowest accepted one, `frame_score` where the set begins. `delta` was spent: the look's share,
     divided by `versions`. `coverage` is the accepted share of the unsampled set. `outside` counts why groups are not in
-    the set. `audit` is what its audit came to; `auditing` of its images are asked about and not decided.
+    the set, `excluded` why images of it are not accepted whatever their score. `audit` is what its audit came to;
+    `auditing` of its images are asked about and not decided. `human_error` None: its terms name no gold.
     """
 
     id: int
@@ -56,6 +90,8 @@ class Attempt:
     delta: float
     versions: int
     outside: dict[str, int]
+    excluded: dict[str, int]
+    human_error: HumanError | None
     audit: Result | None
     auditing: int
     at: datetime
@@ -131,6 +167,8 @@ def _attempt(session: Session, project_id: ProjectId, one: Certificate) -> Attem
         score=report.get("score"),
         frame_score=report.get("frame_score"),
         outside=dict(report["outside"]),
+        excluded={why: count for why, count in report.get("excluded", {}).items() if count},
+        human_error=HumanError(**report["people"]) if report.get("people") else None,
         audit=audit,
         auditing=len(asked) - (audit.images if audit else 0) if one.stands else 0,
         why=str(report["why"]),
@@ -154,15 +192,24 @@ def _due(session: Session, project: Project, wanted: CertificateTerms, held: Ter
     found = stream.read_stream(session, project.id)
     asked = sets.drawn_since(session, project.id, held.newest_review) & found.asked
     asked -= sets.touched_groups(session, project.id) | stream.shadow_picks(session, project.id)
-    answered, size = len(asked & found.examples.keys()), wanted.planned_sizes[tried]
-    words = f"It is tried next with {size} sampled images of the set; {answered} that may belong to it are answered."
+    decided, size = {group for group in asked if group in found.examples}, wanted.planned_sizes[tried]
+    words = "are answered"
+    if wanted.people > 1:
+        known = adjudicated(session, [found.examples[group].image_id for group in decided])
+        decided = {group for group in decided if found.examples[group].image_id in known}
+        words = "are answered by two people who agree, or decided by a lead"
+    answered = len(decided)
+    words = f"It is tried next with {size} sampled images of the set; {answered} that may belong to it {words}."
     return Due(size, answered, len(asked) - answered, words)
 
 
 def _sentence(one: Attempt | None) -> str:
     if one is None:
         return "No certificate stands: nothing is promised."
+    people = f"{RELATIVE}."
+    if one.human_error is not None:
+        people += f" {one.human_error.words}"
     return (
         f"Of {one.size:,} images, {one.sampled:,} were drawn by chance and labelled by people, and version "
-        f"{one.version} labelled {one.accepted:,} others on {one.at:%d %B %Y}: {one.promise}, {RELATIVE}."
+        f"{one.version} labelled {one.accepted:,} others on {one.at:%d %B %Y}: {one.promise}, {people}"
     )

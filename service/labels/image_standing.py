@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy.orm import Session
 
+from db.repositories.certificates import certificates
 from db.repositories.labels.labels import OPEN
 from db.repositories.queries import bases, queries
 from db.repositories.queries.image_places import Place, place_of
@@ -107,7 +108,7 @@ def _waits_for(session: Session, project: Project, image: Listed, place: Place, 
         return "It waits for its first pre-label."
     if place.group_id is None:
         return "It waits until its near-duplicates are known."
-    return _asked_about(session, project, image) or _not_asked(session, project, place, machine)
+    return _asked_about(session, project, image) or _not_asked(session, project, image.image_id, place, machine)
 
 
 def _asked_about(session: Session, project: Project, image: Listed) -> str:
@@ -125,14 +126,28 @@ def _asked_about(session: Session, project: Project, image: Listed) -> str:
     return "It waits for another answer." if review.people else "People are asked about it now."
 
 
-def _not_asked(session: Session, project: Project, place: Place, machine: MachineLabel) -> str:
+def _not_asked(session: Session, project: Project, image_id: ImageId, place: Place, machine: MachineLabel) -> str:
     assert place.group_id is not None
     left = f" Until then it is left to the machine: {_said(machine)}." if machine.machine_label else ""
     if place.group_id in queries.taken_groups(session, project.id, {place.group_id}) and place.images_in_group > 1:
         return "It is not asked about: of its near-duplicates one was, and one image a group is asked."
+    left += _not_certified(session, project, image_id)
     if place.reserved:
         return f"It is not asked about yet: the random stream does so in its turn.{left}"
     return f"It is not asked about yet: the next query may.{left}"
+
+
+def _not_certified(session: Session, project: Project, image_id: ImageId) -> str:
+    """Why the certificate that stands did not accept it; empty where none stands."""
+    standing = certificates.standing(session, project.id)
+    if not standing:
+        return ""
+    one = standing[-1]
+    said = [of for of in certificates.of_image(session, image_id) if of.certificate_id == one.id]
+    if said and said[0].reason is None:
+        return f" Certificate {one.id} accepted it; its label follows."
+    why = said[0].reason if said else "it is not sure enough, or outside of the set"
+    return f" Certificate {one.id} did not accept it: {why}."
 
 
 def _said(machine: MachineLabel) -> str:

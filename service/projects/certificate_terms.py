@@ -28,6 +28,11 @@ class CertificateIn(Strict):
     sizes: Annotated[int, Field(ge=1, le=8)] = 4
     frame: Annotated[float, Field(ge=0, lt=1)] = 0.0
     audit: Annotated[int, Field(ge=0, le=1_000)] = 5
+    outliers: Annotated[float, Field(ge=0, le=0.5)] = 0.01
+    conflicts: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    pictures: bool = True
+    people: Annotated[int, Field(ge=1, le=2)] = 1
+    gold: Annotated[float, Field(ge=0, le=0.5)] = 0.0
 
     @model_validator(mode="after")
     def _one_promise(self) -> CertificateIn:
@@ -39,8 +44,18 @@ class CertificateIn(Strict):
         return self
 
     @model_validator(mode="after")
+    def _gold_for_precision(self) -> CertificateIn:
+        if self.gold and self.precision is None:
+            raise ValueError(
+                "`gold` bounds what people agree on wrongly among the labels that the machine delivers: it goes with "
+                "`precision`, for a finished data set also holds labels by people. Leave it out, or name `precision`"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _reachable(self) -> CertificateIn:
-        size, delta = self.first_size * 2 ** (self.sizes - 1), (1 - self.confidence) * 2 / (self.sizes + 1)
+        size = self.first_size * 2 ** (self.sizes - 1)
+        delta = (1 - self.confidence) * (1 - self.gold) * 2 / (self.sizes + 1)
         least = least_wrong(size, delta)
         tried = f"with {size:,} sampled images, none of them wrong, at this confidence"
         way_out = "Lower the target or the confidence, or raise `first_size` or `sizes`"

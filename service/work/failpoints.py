@@ -38,9 +38,18 @@ NAMES = (
 """Those of the loop."""
 BESIDE = (
     "adopt.before_write",
+    "certify.before_terms",
+    "certify.after_terms",
     "certify.before_write",
     "certify.after_write",
     "certify.after_delivery",
+    "certify.before_end",
+    "certify.after_end",
+    "certify.after_taking_back",
+    "certify.before_audit",
+    "certify.after_audit",
+    "certify.before_count",
+    "certify.after_count",
     "adopt.before_tell",
     "adopt.after_tell",
     "delete.before_rows",

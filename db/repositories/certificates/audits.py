@@ -1,6 +1,7 @@
 """The audit of certificates: which accepted images were asked about, what people decided, and what it came to.
 
-An answer is *decided* when two people gave the same label, or a lead decided. Results are appended.
+An answer is *decided* when two people gave the same label, or a lead decided, that nobody can tell too. Results are
+appended.
 """
 
 from __future__ import annotations
@@ -11,13 +12,12 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.repositories.certificates.adjudicated import adjudicated
 from db.repositories.labels.labels import is_current_label
 from db.rows import columns, read_first, to_row
 from db.session import insert_new
 from db.tables import CertificateAuditRow, CertifiedImageRow, ImageRow, LabelRow, ReviewRow
-from labeling.types import ImageId, LabelSource, ProjectId, ReviewKind
-
-_PEOPLE = 2
+from labeling.types import UNSURE, ImageId, LabelSource, ProjectId, ReviewKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Result:
 class Audited:
     """An accepted image that was asked about: the label that the certificate gave, and what people decided.
 
-    `said` None while neither two people agree nor a lead has decided.
+    `said` None while neither two people agree nor a lead has decided; "unsure" where a lead found that nobody can tell.
     """
 
     image_id: ImageId
@@ -49,21 +49,22 @@ def asked(session: Session, project_id: ProjectId, certificate_id: int, since: d
     """The images that were asked about for this certificate, in the order in which they were."""
     rows = session.execute(
         sa.select(
-            CertifiedImageRow.image_id,
-            CertifiedImageRow.value,
-            ReviewRow.created_at,
-            LabelRow.value.label("said"),
-            LabelRow.source,
-            LabelRow.evidence,
+            CertifiedImageRow.image_id, CertifiedImageRow.value, ReviewRow.created_at, LabelRow.value.label("said")
         )
         .join(ReviewRow, ReviewRow.image_id == CertifiedImageRow.image_id)
         .outerjoin(LabelRow, sa.and_(LabelRow.image_id == CertifiedImageRow.image_id, is_current_label()))
         .where(CertifiedImageRow.certificate_id == certificate_id, ReviewRow.project_id == project_id)
         .where(ReviewRow.kind == ReviewKind.AUDIT, ReviewRow.created_at >= since)
         .order_by(ReviewRow.id)
-    )
+    ).all()
+    decided = adjudicated(session, [ImageId(row.image_id) for row in rows])
     return [
-        Audited(ImageId(row.image_id), row.value, row.said if _is_decided(row) else None, row.created_at)
+        Audited(
+            ImageId(row.image_id),
+            row.value,
+            (row.said or UNSURE) if row.image_id in decided else None,
+            row.created_at,
+        )
         for row in rows
     ]
 
@@ -101,10 +102,3 @@ def newest(session: Session, certificate_id: int) -> Result | None:
     """What the audit came to last."""
     of_it = sa.select(*columns(Result, CertificateAuditRow)).where(CertificateAuditRow.certificate_id == certificate_id)
     return read_first(session, Result, of_it.order_by(CertificateAuditRow.id.desc()))
-
-
-def _is_decided(row: sa.Row[tuple[object, ...]]) -> bool:
-    """Two people agree, or a lead has decided."""
-    if row.said is None or row.source != LabelSource.PEOPLE:
-        return False
-    return "decision" in row.evidence or len(row.evidence.get("annotations", ())) >= _PEOPLE

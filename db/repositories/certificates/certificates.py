@@ -25,6 +25,7 @@ from db.tables import (
     CertificateRow,
     CertificateTermsRow,
     CertifiedImageRow,
+    ExcludedImageRow,
     ImageRow,
     LabelRow,
     ReviewRow,
@@ -102,6 +103,26 @@ class Accepted:
     score: float
 
 
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """One image of the set that is not accepted whatever its score, and why."""
+
+    image_id: ImageId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OfImage:
+    """What one attempt came to about an image: `rank`, `score` and `value` where it accepted it, else `reason`."""
+
+    certificate_id: int
+    at: datetime
+    rank: int | None
+    score: float | None
+    value: str | None
+    reason: str | None
+
+
 def terms_in_force(session: Session, project_id: ProjectId) -> Terms | None:
     """The newest terms; None where there never were any."""
     found = sa.select(*columns(Terms, CertificateTermsRow)).where(CertificateTermsRow.project_id == project_id)
@@ -126,9 +147,14 @@ def add_terms(
 
 
 def add(
-    session: Session, project_id: ProjectId, new: NewCertificate, accepted: Sequence[Accepted], now: datetime
+    session: Session,
+    project_id: ProjectId,
+    new: NewCertificate,
+    accepted: Sequence[Accepted],
+    excluded: Sequence[Excluded],
+    now: datetime,
 ) -> int:
-    """Append an attempt with what it accepted; its id, or 0 where this size was tried before.
+    """Append an attempt with what it accepted and excluded; its id, or 0 where this size was tried before.
 
     An image that was deleted meanwhile is left out. A certificate that stood before ends where this one accepts
     something.
@@ -141,11 +167,8 @@ def add(
         for before in standing(session, project_id):
             if before.id != certificate_id:
                 end(session, before.id, f"replaced by certificate {certificate_id}", now)
-    for some in batches(accepted, KEYS_A_STATEMENT):
-        wanted = sa.select(ImageRow.id).where(ImageRow.id.in_([one.image_id for one in some]))
-        there = set(session.scalars(wanted))
-        rows = [to_row(one, certificate_id=certificate_id) for one in some if one.image_id in there]
-        insert_new(session, CertifiedImageRow, rows)
+    _append(session, CertifiedImageRow, certificate_id, accepted)
+    _append(session, ExcludedImageRow, certificate_id, excluded)
     return certificate_id
 
 
@@ -262,11 +285,37 @@ def certified_groups(session: Session, project_id: ProjectId) -> set[int]:
     return {int(group) for group in session.scalars(labelled) if group is not None}
 
 
-def of_image(session: Session, image_id: ImageId) -> list[tuple[int, int, float, str]]:
-    """The certificates that accepted an image: their ids, its rank and score in each, and its label there."""
-    fields = CertifiedImageRow.certificate_id, CertifiedImageRow.rank, CertifiedImageRow.score, CertifiedImageRow.value
-    rows = session.execute(sa.select(*fields).where(CertifiedImageRow.image_id == image_id).order_by(fields[0]))
-    return [(int(one), int(rank), float(score), str(value)) for one, rank, score, value in rows]
+def of_image(session: Session, image_id: ImageId) -> list[OfImage]:
+    """What each attempt that accepted or excluded an image said of it, oldest first."""
+    given = {"certificate_id": CertificateRow.id}
+    accepted = {"rank": CertifiedImageRow.rank, "score": CertifiedImageRow.score, "value": CertifiedImageRow.value}
+    rows = session.execute(
+        sa.select(*columns(OfImage, CertificateRow, **given, **accepted, reason=ExcludedImageRow.reason))
+        .outerjoin(CertifiedImageRow, _is_of(CertifiedImageRow, image_id))
+        .outerjoin(ExcludedImageRow, _is_of(ExcludedImageRow, image_id))
+        .where(sa.or_(CertifiedImageRow.image_id.is_not(None), ExcludedImageRow.image_id.is_not(None)))
+        .order_by(CertificateRow.id)
+    )
+    return read_all(OfImage, rows)
+
+
+def excluded_of(session: Session, certificate_id: int, limit: int | None = None) -> list[Excluded]:
+    """What a certificate excluded and is still there, in the order of image ids."""
+    of_it = sa.select(*columns(Excluded, ExcludedImageRow)).where(ExcludedImageRow.certificate_id == certificate_id)
+    return read_all(Excluded, session.execute(of_it.order_by(ExcludedImageRow.image_id).limit(limit)))
+
+
+def _append(session: Session, table: type[Any], certificate_id: int, found: Sequence[Accepted | Excluded]) -> None:
+    """Rows of the images that are still there."""
+    for some in batches(found, KEYS_A_STATEMENT):
+        wanted = sa.select(ImageRow.id).where(ImageRow.id.in_([one.image_id for one in some]))
+        there = set(session.scalars(wanted))
+        rows = [to_row(one, certificate_id=certificate_id) for one in some if one.image_id in there]
+        insert_new(session, table, rows)
+
+
+def _is_of(table: type[Any], image_id: ImageId) -> sa.ColumnElement[bool]:
+    return sa.and_(table.certificate_id == CertificateRow.id, table.image_id == image_id)
 
 
 def _names(certificate_id: int) -> sa.ColumnElement[bool]:

@@ -105,6 +105,18 @@ def said_of(session: Session, image_ids: Iterable[int], revision: str) -> list[S
     return [_read_said(row) for row in rows_of(session, _said(revision), PrelabelRow.image_id, sorted(image_ids))]
 
 
+def flagged(session: Session, project_id: ProjectId, revision: str) -> list[ImageId]:
+    """The images of which this engine revision gave an answer with a flag."""
+    flags = sa.cast(PrelabelRow.evidence["flags"], sa.Text)
+    rows = session.scalars(
+        sa.select(PrelabelRow.image_id)
+        .join(ImageRow, ImageRow.id == PrelabelRow.image_id)
+        .where(ImageRow.project_id == project_id, PrelabelRow.revision == revision)
+        .where(flags.is_not(None), flags.not_in(["[]", "null"]))
+    )
+    return [ImageId(image) for image in rows]
+
+
 def _said(revision: str) -> sa.Select[*tuple[Any, ...]]:
     fields = columns(Said, PrelabelRow, stated=PrelabelRow.evidence["raw"], flags=PrelabelRow.evidence["flags"])
     return sa.select(*fields).where(PrelabelRow.revision == revision).order_by(PrelabelRow.image_id)

@@ -20,7 +20,7 @@ from db.repositories.running.failures import has_no_tries_left
 from db.rows import columns, read_all, to_row
 from db.session import delete, insert_new
 from db.tables import FailureRow, FetchRow, ImageCheckRow, ImageRow, RegistrationGoneRow, RegistrationRow
-from labeling.types import ImageChecks, ImageId, ProjectId, RegistrationId
+from labeling.types import ISSUES, ImageChecks, ImageId, ProjectId, RegistrationId
 
 FETCH = "fetch"
 """The step under which failures to fetch are counted."""
@@ -84,6 +84,17 @@ def waiting(
         .limit(limit)
     )
     return read_all(Waiting, rows)
+
+
+def with_issues(session: Session, project_id: ProjectId) -> list[tuple[ImageId, tuple[bool, ...]]]:
+    """The images whose picture fails a check, and which of `ISSUES` it fails, in their order."""
+    failed = [getattr(ImageCheckRow, name) < limit for name, limit in ISSUES.items()]
+    rows = session.execute(
+        sa.select(ImageRow.id, *failed)
+        .join(ImageCheckRow, ImageCheckRow.content_hash == ImageRow.content_hash)
+        .where(ImageRow.project_id == project_id, sa.or_(*failed))
+    )
+    return [(ImageId(image), tuple(map(bool, which))) for image, *which in rows]
 
 
 def record(

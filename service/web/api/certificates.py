@@ -26,6 +26,11 @@ class CertificateTermsOut(Body):
     sizes: int
     frame: float
     audit: int
+    outliers: float
+    conflicts: float
+    pictures: bool
+    people: int
+    gold: float
 
 
 class CertificateAuditOut(Body):
@@ -37,6 +42,18 @@ class CertificateAuditOut(Body):
     suspended: bool
     lower: float = Field(description="Of the accepted labels at least this share is right, whenever it is read.")
     detectable: float | None = Field(description="A precision of this or less would have been noticed; null: none.")
+
+
+class HumanErrorOut(Body):
+    """How often people agree with a wrong label of the certificate, by given gold that it accepts."""
+
+    agreed_wrong: int
+    gold: int
+    term: float = Field(description="At most this share of what it delivers is so.")
+    gold_to_halve: int | None = Field(description="So many gold images in all would halve the term; null: none would.")
+    relative: bool = Field(description="Too little gold: nothing is subtracted.")
+    bound: float = Field(description="Right at least, against the truth; where `relative`, against people.")
+    words: str
 
 
 class AttemptOut(Body):
@@ -63,6 +80,10 @@ class AttemptOut(Body):
     audit: CertificateAuditOut | None
     auditing: int = Field(description="Accepted images that the audit asks about, and that are not decided.")
     outside: dict[str, int] = Field(description="How many groups are not in the set, by reason; one may have several.")
+    excluded: dict[str, int] = Field(
+        description="How many images of the set are not accepted whatever their score, by reason; one may have several."
+    )
+    human_error: HumanErrorOut | None = Field(description="Null where the terms name no gold.")
     at: datetime
     stands: bool
     ended: str | None

@@ -17,7 +17,7 @@ from db.session import reading
 from db.views import label_list
 from labeling.jobs import Role
 from labeling.types import ImageId, ProjectId
-from service.labels.certificates import RELATIVE, pictures_of, read_certificates
+from service.labels.certificates import NO_GOLD, RELATIVE, pictures_of, read_certificates
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.pages.rendering import page
 from service.web.wiring import PartsDep
@@ -44,7 +44,15 @@ def show_certificates_page(request: Request, parts: PartsDep, caller: CallerDep,
             "Most sure": _accepted(session, project.id, surest, leads=leads),
             "Least sure": _accepted(session, project.id, least, leads=leads),
         }
-    return page(request, "certificates.html", project=project, state=state, pictures=pictures, relative=RELATIVE)
+    return page(
+        request,
+        "certificates.html",
+        project=project,
+        state=state,
+        pictures=pictures,
+        relative=RELATIVE,
+        no_gold=NO_GOLD,
+    )
 
 
 def _accepted(session: Session, project_id: ProjectId, some: Sequence[Accepted], *, leads: bool) -> list[AcceptedImage]:

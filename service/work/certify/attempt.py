@@ -6,7 +6,7 @@ Each planned size is tried once, whoever asks and however often.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.repositories.certificates import certificates, sets
-from db.repositories.certificates.certificates import Accepted, NewCertificate, Terms
+from db.repositories.certificates.certificates import Accepted, Excluded, NewCertificate, Terms
 from db.repositories.projects import projects
 from db.repositories.versions import versions
 from db.repositories.versions.versions import Version
@@ -28,6 +28,8 @@ from labeling.project import CertificateTerms, Project
 from labeling.promote.judgement import Sample
 from labeling.types import ImageId, ProjectId
 from service.logs import get_logger
+from service.work.certify.accept_rule import Excluding, exclusions, reasons_of
+from service.work.certify.people import levels, read_gold, subtracted
 from service.work.certify.scored import Scored, frame_score, out_of_fold, score_pool
 from service.work.certify.sets import SetFacts, TheSet, read_set_facts, set_of
 from service.work.wiring import Parts
@@ -68,15 +70,19 @@ def attempt(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         return {"accepted": 0}
     scored = score_pool(parts, project, champion)
     lowest = _frame(parts, project, scored, terms.terms)
-    found = set_of(project, scored, facts, lowest)
-    look = due_look(planned, tried, found.decided)
+    excluding = exclusions(parts, project, scored, terms.terms)
+    found = set_of(project, scored, facts, lowest, excluding)
+    look = due_look(planned, tried, found.decided | found.excluded[found.asked])
     if look is None:
         return {"accepted": 0}
     level = level_of(look, versions=chosen)
-    outcome = certify_set(terms.terms, scored, found, look.size, level)
-    missing = int(np.count_nonzero(~found.decided[: look.size]))
-    report = _report(terms.terms, scored, found, facts, outcome, lowest, missing)
-    return _write(parts, project, terms, champion, look, level, chosen, scored, outcome, report)
+    gold = read_gold(parts, project, scored, terms.terms, facts, excluding)
+    of_scan, of_gold = levels(terms.terms, level, gold)
+    outcome = certify_set(terms.terms, scored, found, look.size, of_scan)
+    report = _report(terms.terms, scored, found, facts, outcome, lowest, excluding, look.size)
+    report["people"] = subtracted(gold, report["score"], len(outcome.accepted), of_gold, report.get("lower"))
+    excluded = reasons_of(excluding, found.rows)
+    return _write(parts, project, terms, champion, look, level, chosen, scored, outcome, excluded, report)
 
 
 def planned_by(terms: CertificateTerms) -> tuple[Look, ...]:
@@ -86,9 +92,9 @@ def planned_by(terms: CertificateTerms) -> tuple[Look, ...]:
 
 def certify_set(terms: CertificateTerms, scored: Scored, found: TheSet, size: int, level: float) -> Outcome:
     """Accept what the promise allows, at this level, with the first `size` answers as the sample."""
-    rows, sampled, right, audited = found.cut(size)
-    order, ends = surest_first(scored.scores[rows])
-    sampled, right, audited = sampled[order], right[order], audited[order]
+    rows, sampled, right, audited, excluded = found.cut(size)
+    order, ends = surest_first(np.where(excluded, -np.inf, scored.scores[rows]))
+    sampled, right, audited, excluded = sampled[order], right[order], audited[order], excluded[order]
     if terms.finished is not None:
         result = finished(sampled, right[sampled], terms.finished, level, ends)
         rank, wrong, m = result.rank, result.wrong, result.sampled
@@ -106,7 +112,7 @@ def certify_set(terms: CertificateTerms, scored: Scored, found: TheSet, size: in
     shown |= {
         "size": len(rows),
         "sample": int(np.count_nonzero(sampled)),
-        "errors": int(np.count_nonzero(sampled & ~right)),
+        "errors": int(np.count_nonzero(sampled & ~right & ~excluded)),
     }
     return Outcome(rank, m, wrong, rows[order[at]], at + 1, shown)
 
@@ -135,8 +141,10 @@ def _report(
     facts: SetFacts,
     outcome: Outcome,
     lowest: float | None,
-    missing: int,
+    excluding: Excluding,
+    size: int,
 ) -> dict[str, Any]:
+    missing = ~found.decided[:size] & ~found.excluded[found.asked[:size]]
     score = float(scored.scores[outcome.accepted].min()) if len(outcome.accepted) else None
     return {
         **outcome.shown,
@@ -145,7 +153,8 @@ def _report(
         "scale": asdict(scored.scale),
         "outside": dict(found.outside),
         "until_group": facts.until,
-        "missing": missing,
+        "missing": int(np.count_nonzero(missing)),
+        "excluded": {why: int(np.count_nonzero(which[found.rows])) for why, which in excluding.items()},
         "why": "" if len(outcome.accepted) else _refusal(terms, outcome),
     }
 
@@ -168,6 +177,7 @@ def _write(
     chosen: int,
     scored: Scored,
     outcome: Outcome,
+    excluded: Sequence[tuple[int, str]],
     report: dict[str, Any],
 ) -> dict[str, int]:
     classes, images = project.config.classes, scored.pool.image_ids
@@ -175,6 +185,7 @@ def _write(
         Accepted(ImageId(int(images[row])), classes[int(scored.predicted[row])], int(rank), float(scored.scores[row]))
         for row, rank in zip(outcome.accepted, outcome.ranks, strict=True)
     ]
+    left_out = [Excluded(ImageId(int(images[row])), why) for row, why in excluded]
     new = NewCertificate(
         terms_id=terms.id,
         look=look.number,
@@ -194,7 +205,7 @@ def _write(
         now = versions.champion(session, project.id)
         if now is None or now.id != champion.id:
             return {"accepted": 0}  # the next job tries this look with the version that is in use by then
-        written = certificates.add(session, project.id, new, accepted, parts.now())
+        written = certificates.add(session, project.id, new, accepted, left_out, parts.now())
     parts.failpoint("certify.after_write")
     log.info("certified", project=project.id, look=look.number, accepted=len(accepted), certificate=written)
     return {"accepted": len(accepted) if written else 0}

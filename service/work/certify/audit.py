@@ -45,6 +45,7 @@ def ask_audit(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     if not standing or wanted is None or not wanted.audit:
         return {"audits": 0}
     one = standing[-1]
+    parts.failpoint("certify.before_audit")
     with transaction(parts.database) as session:
         versions.lock(session, project_id)
         before = audits.asked(session, project_id, one.id, one.at)
@@ -71,7 +72,9 @@ def ask_audit(parts: Parts, project_id: ProjectId) -> dict[str, int]:
             )
             for image, place in zip(drawn, rng.random(len(drawn)), strict=True)
         ]  # fmt: skip
-        return {"audits": queries.add_query(session, new, reviews, parts.now())[1]}
+        _, asked = queries.add_query(session, new, reviews, parts.now())
+    parts.failpoint("certify.after_audit")
+    return {"audits": asked}
 
 
 def count_audit(parts: Parts, project_id: ProjectId) -> dict[str, int]:
@@ -87,12 +90,14 @@ def count_audit(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         if not known or (before is not None and (before.images, before.wrong) == (len(known), wrong)):
             continue
         result = _result(one, known, wrong)
+        parts.failpoint("certify.before_count")
         with transaction(parts.database) as session:
             versions.lock(session, project_id)
             audits.keep(session, one.id, result, parts.now())
             if result.suspended:
                 why = f"suspended by its audit: {wrong} of {len(known)} audited labels were wrong"
                 suspended += certificates.end(session, one.id, why, parts.now())
+        parts.failpoint("certify.after_count")
     return {"suspended": suspended}
 
 

@@ -36,6 +36,7 @@ def keep_terms(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         project = projects.by_id(session, project_id)
         if not _are_new(certificates.terms_in_force(session, project_id), project):
             return {"terms": 0}
+    parts.failpoint("certify.before_terms")
     with transaction(parts.database) as session:
         versions.lock(session, project_id)
         project = projects.by_id(session, project_id)
@@ -51,6 +52,7 @@ def keep_terms(parts: Parts, project_id: ProjectId) -> dict[str, int]:
             cursor=order_of(found).cursor,
             now=parts.now(),
         )
+    parts.failpoint("certify.after_terms")
     return {"terms": 1}
 
 
@@ -59,6 +61,7 @@ def end_what_ended(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     with reading(parts.database) as session:
         if not certificates.standing(session, project_id):
             return {"ended": 0}
+    parts.failpoint("certify.before_end")
     with transaction(parts.database) as session:
         versions.lock(session, project_id)
         terms, champion = certificates.terms_in_force(session, project_id), versions.champion(session, project_id)
@@ -66,6 +69,7 @@ def end_what_ended(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         for one in certificates.standing(session, project_id):
             why = _why_ended(one, terms, None if champion is None else champion.number)
             ended += bool(why) and certificates.end(session, one.id, why, parts.now())
+    parts.failpoint("certify.after_end")
     return {"ended": ended}
 
 
@@ -88,6 +92,7 @@ def take_back(parts: Parts, project_id: ProjectId) -> dict[str, int]:
                 for image, one, why in found
             ]  # fmt: skip
             taken += labels.append(session, project_id, gone, parts.now())
+        parts.failpoint("certify.after_taking_back")
         if len(found) < AT_ONCE:
             return {"taken_back": taken}
 

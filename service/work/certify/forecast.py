@@ -17,11 +17,14 @@ from db.repositories.projects import projects
 from db.repositories.versions import versions
 from db.session import reading
 from labeling.certify.dry_run import LEAST_LABELS, Coverage, expected_coverage, right_chances
-from labeling.certify.plan import level_of, stream_answers
+from labeling.certify.plan import level_of, most_to_show, stream_answers
 from labeling.errors import Conflict
+from labeling.project import CertificateTerms
 from labeling.promote.judgement import Sample
 from labeling.types import ProjectId
+from service.work.certify.accept_rule import exclusions
 from service.work.certify.attempt import planned_by
+from service.work.certify.people import levels, read_gold
 from service.work.certify.scored import Scored, frame_score, out_of_fold, score_pool
 from service.work.certify.sets import TheSet, read_set_facts, set_of
 from service.work.wiring import Parts
@@ -35,6 +38,8 @@ class Forecast:
 
     The set has `size` images, `answered` of them sampled and answered. `missing` more answers of the stream are needed;
     None where the reserve does not hold so many. `coverage` None: not yet known, with fewer than 30 training labels.
+    `reachable`: the highest precision that this look could show if no sampled image were wrong; None where that is the
+    target or more.
     """
 
     version: int
@@ -46,6 +51,7 @@ class Forecast:
     missing: int | None
     labels: int
     coverage: Coverage | None
+    reachable: float | None
     words: str
 
 
@@ -81,11 +87,14 @@ def forecast(parts: Parts, project_id: ProjectId) -> Forecast:
         chosen = 1 + sets.choices_since(session, project_id, held.at, Sample.STREAM)
     scored = score_pool(parts, project, champion)
     known = out_of_fold(parts, project, scored)
-    found = set_of(project, scored, facts, frame_score(wanted.frame, scored, known))
+    excluding = exclusions(parts, project, scored, wanted)
+    found = set_of(project, scored, facts, frame_score(wanted.frame, scored, known), excluding)
     level = level_of(look, versions=chosen)
+    of_scan, _ = levels(wanted, level, read_gold(parts, project, scored, wanted, facts, excluding))
     coverage = None
     if wanted.precision is not None and len(known.scores) >= LEAST_LABELS and look.size < len(found.groups):
-        coverage = _coverage(scored, found, known.scores, known.right, look.size, wanted.precision, level)
+        coverage = _coverage(scored, found, known.scores, known.right, look.size, wanted.precision, of_scan)
+    reachable = _reachable(wanted, len(found.groups), look.size, of_scan)
     answered = int(np.count_nonzero(found.decided))
     missing = stream_answers(found.reserve, int(np.count_nonzero(facts.order.drawn)), look.size)
     return Forecast(
@@ -98,7 +107,8 @@ def forecast(parts: Parts, project_id: ProjectId) -> Forecast:
         missing=missing,
         labels=len(known.scores),
         coverage=coverage,
-        words=_words(look.size, len(found.groups), answered, missing, coverage),
+        reachable=reachable,
+        words=_words(look.size, len(found.groups), answered, missing, coverage, reachable),
     )
 
 
@@ -111,13 +121,27 @@ def _coverage(
     precision: float,
     level: float,
 ) -> Coverage:
-    values = np.sort(scored.scores[found.rows])[::-1]
-    chances = right_chances(np.where(np.isfinite(values), values, known.min()), known, right)
+    values = np.sort(np.where(found.excluded, -np.inf, scored.scores[found.rows]))[::-1]
+    chances = np.where(np.isfinite(values), right_chances(np.maximum(values, known.min()), known, right), 0.0)
     return expected_coverage(chances, size, precision, level, np.random.default_rng(0))
 
 
-def _words(planned: int, size: int, answered: int, missing: int | None, coverage: Coverage | None) -> str:
+def _reachable(terms: CertificateTerms, size: int, planned: int, level: float) -> float | None:
+    """The most that a look without a wrong image can show, where that is less than the target."""
+    if terms.precision is None or planned >= size:
+        return None
+    most = most_to_show(size, planned, level)
+    return most if most < terms.precision else None
+
+
+def _words(
+    planned: int, size: int, answered: int, missing: int | None, coverage: Coverage | None, reachable: float | None
+) -> str:
     of = f"The set has {size} images; of {planned} sampled ones that are needed {answered} are answered."
+    if reachable is not None:
+        of += (
+            f" With so many, none of them wrong, at most {100 * reachable:.1f} % can be shown: it will accept nothing."
+        )
     if missing is None:
         return f"{of} The reserve does not hold so many: lower `first_size`, or bring more images."
     more = f"{of} About {missing} more answers of the stream bring them."

@@ -31,7 +31,7 @@ from service.work.pool.saved_versions import load_classifier, pin_of_card
 from service.work.pool.training_set import rebuild_snapshot, truth_of
 from service.work.wiring import Parts
 
-__all__ = ["OutOfFold", "Scored", "frame_score", "out_of_fold", "score_pool"]
+__all__ = ["OutOfFold", "PoolVectors", "Scored", "frame_score", "out_of_fold", "score_pool", "training_rows"]
 
 SMALLEST = 1e-300
 Ids = NDArray[np.int64]
@@ -58,7 +58,7 @@ class OutOfFold:
 
 
 @dataclass(frozen=True, slots=True)
-class _Vectors:
+class PoolVectors:
     """Image and text vectors side by side, read when they are taken."""
 
     pool: Pool
@@ -90,8 +90,8 @@ def score_pool(parts: Parts, project: Project, version: Version) -> Scored:
     def make() -> Scored:
         logits = predict_logits(classifier, pool.inputs) / _fixed_temperature(version)
         predicted = logits.argmax(axis=1)
-        rows, labels = _training(parts, project, version, pool)
-        vectors = _Vectors(pool)
+        rows, labels = training_rows(parts, project, version, pool)
+        vectors = PoolVectors(pool)
         support = neighbour_support(vectors, predicted, vectors[rows], labels)
         top = top_logits(logits)
         scale = scale_of(top, support)
@@ -105,8 +105,8 @@ def out_of_fold(parts: Parts, project: Project, scored: Scored) -> OutOfFold:
     version, pool = scored.version, scored.pool
 
     def make() -> OutOfFold:
-        rows, labels = _training(parts, project, version, pool)
-        groups, vectors = pool.group_ids[rows], _Vectors(pool)[rows]
+        rows, labels = training_rows(parts, project, version, pool)
+        groups, vectors = pool.group_ids[rows], PoolVectors(pool)[rows]
         rng = np.random.default_rng([project.config.policy.seed % 2**63, version.number])
         folds = folds_of(groups, np.ones(len(rows), bool), rng)
         fit = recipe_of(project, pool, str(version.report.get("head", LOGISTIC)), reference=REFERENCE_IMAGES)
@@ -143,7 +143,7 @@ def _fixed_temperature(version: Version) -> float:
     return float(version.report.get("fixed_temperature", 1.0))
 
 
-def _training(parts: Parts, project: Project, version: Version, pool: Pool) -> tuple[Ids, Ids]:
+def training_rows(parts: Parts, project: Project, version: Version, pool: Pool) -> tuple[Ids, Ids]:
     """The rows of the pool that the version was fitted on, and their classes."""
     with reading(parts.database) as session:
         examples: Sequence[Example] = rebuild_snapshot(session, project, version).train

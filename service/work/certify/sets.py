@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from db.repositories.certificates import audits, sets
+from db.repositories.certificates.adjudicated import adjudicated
 from db.repositories.certificates.certificates import Terms
 from db.repositories.queries import stream
 from labeling.project import Project
 from labeling.select.query.stream import Order
 from labeling.types import Example
+from service.work.certify.accept_rule import Excluding
 from service.work.certify.scored import Scored
 from service.work.pool.pool import Pool
 from service.work.pool.random_stream import read_sample
@@ -29,11 +31,16 @@ from service.work.pool.training_set import truth_of
 __all__ = ["SetFacts", "TheSet", "read_set_facts", "set_of"]
 
 Ids = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+TWO = 2
 
 
 @dataclass(frozen=True, slots=True)
 class SetFacts:
-    """What the database knows of the set. `asked`: the groups that the stream asked about under these terms."""
+    """What the database knows of the set. `asked`: the groups that the stream asked about under these terms.
+
+    `adjudicated`: of which two people agree, or a lead decided; None where one person is enough.
+    """
 
     order: Order
     share: float
@@ -43,6 +50,7 @@ class SetFacts:
     shadows: frozenset[int]
     older: frozenset[int]
     audited: frozenset[int]
+    adjudicated: frozenset[int] | None
     until: int
 
 
@@ -52,13 +60,15 @@ class TheSet:
 
     `asked` (D,) are positions among them of those that the stream asked about, in its order; `decided` and `right` (D,)
     say whether people decided, and whether that is what the version says. `audited` (N,): people labelled it after
-    it was accepted once, so it stays in the set and is not accepted again. `reserve` (R,): of all groups of the reserve
+    it was accepted once, so it stays in the set and is not accepted again. `excluded` (N,): it is not accepted whatever
+    its score, and stands last in the order. `reserve` (R,): of all groups of the reserve
     in the order of the stream, whether the set holds them. `outside` counts why groups of the pool are not in the set.
     """
 
     groups: Ids
     rows: Ids
     audited: NDArray[np.bool_]
+    excluded: NDArray[np.bool_]
     asked: Ids
     decided: NDArray[np.bool_]
     right: NDArray[np.bool_]
@@ -66,8 +76,8 @@ class TheSet:
     answered: int
     outside: Mapping[str, int]
 
-    def cut(self, sampled: int) -> tuple[Ids, NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
-        """With the first so many of `asked` as its sample: rows (M,), whether each is sampled, right, and audited.
+    def cut(self, sampled: int) -> tuple[Ids, Flags, Flags, Flags, Flags]:
+        """With the first so many of `asked` as its sample: rows (M,); which are sampled, right, audited, excluded.
 
         What was asked about after them is left out.
         """
@@ -76,7 +86,8 @@ class TheSet:
         kept[self.asked[sampled:]] = False
         is_sampled[self.asked[:sampled]] = True
         is_right[self.asked[:sampled]] = self.right[:sampled] & self.decided[:sampled]
-        return self.rows[kept], is_sampled[kept], is_right[kept], self.audited[kept] & ~is_sampled[kept]
+        audited = self.audited & ~is_sampled
+        return self.rows[kept], is_sampled[kept], is_right[kept], audited[kept], self.excluded[kept]
 
 
 def read_set_facts(session: Session, project: Project, terms: Terms) -> SetFacts:
@@ -94,12 +105,15 @@ def read_set_facts(session: Session, project: Project, terms: Terms) -> SetFacts
         shadows=frozenset(stream.shadow_picks(session, project.id)),
         older=frozenset(before.tolist()),
         audited=frozenset(audits.groups(session, project.id)),
+        adjudicated=_adjudicated(session, terms, found.examples),
         until=sample.collection.until,
     )
 
 
-def set_of(project: Project, scored: Scored, facts: SetFacts, lowest: float | None) -> TheSet:
-    """The set as a version sees it; `lowest` is its frame score."""
+def set_of(
+    project: Project, scored: Scored, facts: SetFacts, lowest: float | None, excluding: Excluding | None = None
+) -> TheSet:
+    """The set as a version sees it; `lowest` is its frame score, `excluding` whom the accept rule excludes."""
     pool = scored.pool
     rows = _one_image_a_group(pool, facts.examples)
     groups = pool.group_ids[rows]
@@ -117,13 +131,28 @@ def set_of(project: Project, scored: Scored, facts: SetFacts, lowest: float | No
         groups=groups,
         rows=rows,
         audited=np.isin(groups, list(facts.audited)),
+        excluded=np.any([which[rows] for which in (excluding or {}).values()] or [np.zeros(len(rows), bool)], axis=0),
         asked=at,
-        decided=facts.order.decided[by_order][drawn & held],
+        decided=_decided(facts)[by_order][drawn & held],
         right=_right(project, scored, facts, groups[at], rows[at]),
         reserve=held,
-        answered=int(np.count_nonzero(facts.order.decided)),
+        answered=int(np.count_nonzero(_decided(facts))),
         outside=outside,
     )
+
+
+def _adjudicated(session: Session, terms: Terms, examples: Mapping[int, Example]) -> frozenset[int] | None:
+    if terms.terms is None or terms.terms.people < TWO:
+        return None
+    decided = adjudicated(session, [one.image_id for one in examples.values()])
+    return frozenset(group for group, one in examples.items() if one.image_id in decided)
+
+
+def _decided(facts: SetFacts) -> Flags:
+    """Of the order, which groups count as decided."""
+    if facts.adjudicated is None:
+        return facts.order.decided
+    return facts.order.decided & np.isin(facts.order.ids, list(facts.adjudicated))
 
 
 def _reasons(

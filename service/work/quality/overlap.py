@@ -13,6 +13,7 @@ from itertools import takewhile
 
 from sqlalchemy.orm import Session
 
+from db.repositories.certificates import certificates
 from db.repositories.engines import engines_in_force
 from db.repositories.labels import decisions, soft_labels
 from db.repositories.projects import projects
@@ -47,6 +48,8 @@ MOST_WAITING = 200
 FOR_GOLD = "gold of agreement"
 IN_DOUBT = 2
 """So many people are asked about an image that nobody can tell; then a lead decides."""
+CERTIFYING = 2
+"""So many people must agree about a certifying answer, where the terms want more than one."""
 _ADJUDICATED = frozenset({ReviewKind.AUDIT})
 """Kinds of which a conflict goes to a lead at once."""
 
@@ -63,6 +66,7 @@ class _Facts:
     undecided: Mapping[ReviewId, Undecided]
     budget: int
     gold: int
+    certifying_after: int | None
 
 
 def ask_another_person(parts: Parts, project_id: ProjectId) -> dict[str, int]:
@@ -107,8 +111,14 @@ def _read(parts: Parts, project_id: ProjectId) -> _Facts | None:
         asked = overlaps.states(session, [*(one.review_id for one in standing.values()), *doubted])
         predicted = predicted_before(session, project, revision, images)
         pulls = _pulls(project, votes, predicted)
-        more = _budget(session, project, repeated), _gold_budget(session, project)
+        more = _budget(session, project, repeated), _gold_budget(session, project), _certifying_after(session, project)
         return _Facts(project, fingerprint, people, standing, asked, predicted, pulls, doubted, *more)
+
+
+def _certifying_after(session: Session, project: Project) -> int | None:
+    """The review after which those of the stream certify, where two people must agree; None: nowhere."""
+    held = certificates.terms_in_force(session, project.id)
+    return None if held is None or held.terms is None or held.terms.people < CERTIFYING else held.newest_review
 
 
 def _pulls(
@@ -193,8 +203,14 @@ def _second(facts: _Facts) -> list[ReviewId]:
         for image, one in facts.standing.items()
         if len(one.said) == 1 and one.review_id in facts.asked and facts.asked[one.review_id].wanted == 1
     ]
+    after = facts.certifying_after
+    certifying = {
+        one.review_id for one in alone if after is not None and one.kind is ReviewKind.RANDOM and one.review_id > after
+    }
     rates = error_rates(_said_when_asked(one) for one in facts.standing.values())
-    return choose(alone, rates, answers=len(known.labels), budget=facts.budget, pulls=facts.pulls)
+    return choose(
+        alone, rates, answers=len(known.labels), budget=facts.budget, pulls=facts.pulls, certifying=certifying
+    )
 
 
 def _said_when_asked(one: Standing) -> dict[int, str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from db.repositories.certificates import certificates
 from db.repositories.certificates.certificates import Certificate
+from db.repositories.deletions import images as deleted_images
 from db.repositories.labels import labels
 from db.repositories.labels.labels import Label
 from db.repositories.projects import projects
@@ -16,12 +19,14 @@ from db.session import reading, transaction
 from db.tables import ReviewRow
 from labeling.jobs import Trigger
 from labeling.project import CertificateTerms, Policy, Shares
-from labeling.types import Actor, ImageId, LabelSource, ReviewKind
+from labeling.types import UNSURE, Actor, ImageId, LabelSource, ReviewKind
+from service.labels.resolution import resolve_labels
 from service.work.certify.certify import certify, withdraw
 from service.work.learn.learn import learn
 from service.work.promote.judge import promote_by_hand
 from service.work.promote.predict import predict
 from service.work.select.query import choose_query
+from tests import factories
 from tests.factories import NOW
 from tests.service.labelled_pool import Ground, answer
 
@@ -89,6 +94,15 @@ class Certifying:
             for review in session.scalars(sa.select(ReviewRow).where(ReviewRow.kind == ReviewKind.RANDOM)).all():
                 answer(session, review, classes[(self.ground.truth[review.image_id] + 1) % len(classes)], after=9)
 
+    def resolve(self, session: Session, images: Sequence[int]) -> None:
+        """Labels follow from the answers so far."""
+        resolve_labels(session, self.ground.project, [ImageId(image) for image in images], self.ground.clock())
+
+    def lead_decides(self, session: Session, image: int, value: str | None) -> None:
+        """A lead says what it is; None: that nobody can tell."""
+        factories.decision(session, self.id, image, value or UNSURE, "lea", "adjudicated")
+        self.resolve(session, [image])
+
     def all(self) -> list[Certificate]:
         with reading(self.ground.parts.database) as session:
             return certificates.everyone(session, self.ground.project.id)
@@ -103,6 +117,12 @@ class Certifying:
         """The share of the labels of certificates that are wrong."""
         classes, given = self.ground.project.config.classes, self.labels()
         return sum(classes[self.ground.truth[image]] != one.value for image, one in given.items()) / max(len(given), 1)
+
+    def delete(self, image: ImageId) -> None:
+        """Delete an image with all that points at it."""
+        with transaction(self.ground.parts.database) as session:
+            gone = deleted_images.gone_of(session, self.ground.project.id, [image])
+            deleted_images.remove_images(session, self.ground.project.id, [image], gone)
 
     def configure(self, terms: CertificateTerms | None) -> None:
         """Put other terms into the project file."""

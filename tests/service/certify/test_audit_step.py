@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from db.repositories.certificates import audits, certificates
 from db.repositories.certificates.audits import Result
 from db.session import reading, transaction
-from db.tables import ReviewRow
-from labeling.types import ReviewKind
+from db.tables import LabelRow, ReviewRow
+from labeling.types import UNSURE, ReviewKind
 from service.labels.certificates import read_certificates
 from tests import factories
 from tests.service.certify.ground import POLICY, TERMS, Certifying
@@ -32,7 +32,7 @@ def _asked(made: Certifying) -> list[ReviewRow]:
         return list(session.scalars(of_kind.order_by(ReviewRow.id)))
 
 
-def _decide(made: Certifying, reviews: list[ReviewRow], *, right: bool = True, people: int = 2) -> None:
+def decide(made: Certifying, reviews: list[ReviewRow], *, right: bool = True, people: int = 2) -> None:
     """So many people agree about each of these images."""
     classes = made.ground.project.config.classes
     with reading(made.ground.parts.database) as session:
@@ -41,8 +41,46 @@ def _decide(made: Certifying, reviews: list[ReviewRow], *, right: bool = True, p
         for review in reviews:
             value = given[review.image_id]
             said = value if right else classes[(classes.index(value) + 1) % len(classes)]
-            evidence = {"annotations": list(range(1, people + 1))}
-            factories.label(session, made.id, review.image_id, said, review_id=review.id, evidence=evidence)
+            factories.seen(session, review.id)
+            for name in ("ann", "bob", "eve")[:people]:
+                who = factories.annotator(session, made.id, name)
+                factories.annotation(session, review.id, said, annotator_id=who)
+            made.resolve(session, [review.image_id])
+
+
+def test_one_who_could_not_tell_agrees_with_nobody(audited: Certifying) -> None:
+    [first, *_] = reviews = _asked(audited)
+    decide(audited, reviews[:1], people=1)
+    with transaction(audited.ground.parts.database) as session:
+        who = factories.annotator(session, audited.id, "bob")
+        factories.annotation(session, first.id, UNSURE, annotator_id=who)
+        audited.resolve(session, [first.image_id])
+    audited.certify()
+    before = _result(audited)
+
+    with transaction(audited.ground.parts.database) as session:
+        audited.lead_decides(session, first.image_id, None)
+    audited.certify()
+
+    after = _result(audited)
+    assert before is None
+    assert after is not None and (after.images, after.wrong) == (1, 1)  # nobody can tell: an error of the machine
+
+
+def test_a_second_person_who_says_the_same_later_completes_an_audited_image(audited: Certifying) -> None:
+    reviews = _asked(audited)[:1]
+    decide(audited, reviews, people=1)
+    audited.certify()
+
+    with transaction(audited.ground.parts.database) as session:
+        who = factories.annotator(session, audited.id, "bob")
+        value = session.scalars(sa.select(LabelRow.value).where(LabelRow.review_id == reviews[0].id)).one()
+        factories.annotation(session, reviews[0].id, value, annotator_id=who)
+        audited.resolve(session, [reviews[0].image_id])
+    audited.certify()
+
+    found = _result(audited)
+    assert found is not None and (found.images, found.wrong) == (1, 0)
 
 
 def _since(made: Certifying) -> datetime:
@@ -70,12 +108,12 @@ def test_each_day_some_of_what_was_accepted_is_drawn_by_chance_and_asked_blind(a
 
 def test_an_answer_counts_when_two_people_agree_and_not_before_those_drawn_before_it(audited: Certifying) -> None:
     reviews = _asked(audited)
-    _decide(audited, reviews[1:5])
-    _decide(audited, reviews[:1], people=1)
+    decide(audited, reviews[1:5])
+    decide(audited, reviews[:1], people=1)
     audited.certify()
     before = _result(audited)
 
-    _decide(audited, reviews[:1], right=False)
+    decide(audited, reviews[:1], right=False)
     audited.certify()
 
     after = _result(audited)
@@ -89,7 +127,7 @@ def test_an_answer_counts_when_two_people_agree_and_not_before_those_drawn_befor
 def test_a_certificate_that_the_audit_contradicts_is_suspended_and_its_labels_are_taken_back(
     audited: Certifying,
 ) -> None:
-    _decide(audited, _asked(audited), right=False)
+    decide(audited, _asked(audited), right=False)
 
     counts = audited.certify()
 
@@ -110,7 +148,7 @@ def test_what_an_audit_asked_about_stays_in_later_sets_and_is_not_delivered_agai
     made.play(1)
     made.certify()
     reviews = _asked(made)
-    _decide(made, reviews)
+    decide(made, reviews)
     add_images(made.ground, 120, False)
     made.play(3)
 

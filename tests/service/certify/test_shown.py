@@ -15,7 +15,7 @@ from labeling.jobs import Role
 from labeling.project import Project
 from service.exporting.columns import Record
 from service.exporting.label_set import open_label_set
-from service.labels.certificates import Certificates, read_certificates
+from service.labels.certificates import NO_GOLD, Certificates, read_certificates
 from service.labels.image_history import story_of
 from service.work.certify.forecast import forecast
 from tests.service.certify.ground import POLICY, Certifying
@@ -76,7 +76,10 @@ def test_page_and_api_show_it_to_everybody_who_may_read(
     assert (answer.status_code, page.status_code) == (200, 200)
     assert body["sentence"] == found.sentence and len(body["attempts"]) == 1
     assert body["standing"]["accepted"] == len(certified.labels())
-    assert found.sentence in " ".join(page.text.split()).replace("&#39;", "'")
+    words = " ".join(page.text.split()).replace("&#39;", "'")
+    assert found.sentence in words and NO_GOLD in words
+    assert found.standing is not None and found.standing.excluded == body["standing"]["excluded"] != {}
+    assert all(why in words for why in found.standing.excluded)
     assert page.text.count("<img") > 12
 
 
