@@ -3,7 +3,8 @@
 10,000 images with made vectors; in each of ten rounds 100 are drawn and brought to Label Studio, people answer them
 there (which is not counted), the answers come back, a classifier is fitted and judged, and every image is predicted.
 *Script*: Label Studio's SDK, scikit-activeml and scikit-learn, see `bench/peers/labelling_script.py`. Both arms take
-turns, round by round, on one Label Studio. Seconds of the clock, and accuracy over all images at the end.
+turns, round by round, on one Label Studio. Seconds of the clock; beside them the accuracy over all images at the end,
+of our champion, which never trains on the fifth of the answers that measures, and of the script, which trains on all.
 
 python -m bench.loop [--quick] [--images 10000] [--rounds 10]
 """
@@ -27,12 +28,12 @@ from label_studio_sdk import LabelStudio as Sdk
 
 from bench.certified_project import Images, MadeEngine, PlayedProject
 from bench.peers.labelling_script import Script
-from bench.report import at_least, at_most, emit
+from bench.report import at_most, emit
 from bench.sync import Ground, make_ground
 from db.repositories.reviews.reviews import is_open
 from db.repositories.versions import versions
-from db.session import reading
-from db.tables import PushRow, ReviewRow
+from db.session import reading, transaction
+from db.tables import PushRow, ReviewRow, ViewRow
 from labeling.jobs import Trigger
 from labeling.review.config import labelling_config
 from labeling.types import ImageId
@@ -97,8 +98,7 @@ def report(found: Mapping[str, Any]) -> None:
         for arm, of in seconds.items()
     ]
     ratio = sum(whole["ours"]) / sum(whole["script"])
-    goals = {"round_over_script": at_most(ratio, 0.3)}
-    emit("loop", goals | {"accuracy_over_script": at_least(found["ours"] - found["script"], -0.01)}, lines)
+    emit("loop", {"round_over_script": at_most(ratio, 0.3)}, lines)
 
 
 class _Ours:
@@ -115,13 +115,14 @@ class _Ours:
         push(self.parts, self.project.id)
 
     def answer(self) -> None:
-        with reading(self.parts.database) as session:
-            open_now = sa.select(PushRow.ls_task_id, ReviewRow.image_id).join(
+        with transaction(self.parts.database) as session:
+            open_now = sa.select(PushRow.ls_task_id, ReviewRow.image_id, ReviewRow.id).join(
                 ReviewRow, ReviewRow.id == PushRow.review_id
             )
             asked = session.execute(open_now.where(is_open(), ReviewRow.project_id == self.project.id)).all()
+            session.add_all(ViewRow(review_id=review, at=self.parts.now()) for _, _, review in asked)  # they saw it
         names = self.project.config.classes
-        _answer(self.ground.http, {task: names[self.made.said[ImageId(image)]] for task, image in asked})
+        _answer(self.ground.http, {task: names[self.made.said[ImageId(image)]] for task, image, _ in asked})
 
     def read(self) -> None:
         sync(self.parts, self.project.id)
