@@ -41,7 +41,7 @@ from service.work.promote.predict import predict
 from service.work.select.query import choose_query
 from service.work.wiring import Parts
 
-__all__ = ["Images", "PlayedProject", "opened", "template"]
+__all__ = ["Images", "MadeEngine", "PlayedProject", "opened", "template"]
 
 ENCODER, REVISION = "made", "made-1"
 STREAM_SHARE = 0.2
@@ -59,7 +59,7 @@ class Images:
 
 
 @dataclass(frozen=True, slots=True)
-class _MadeEngine:
+class MadeEngine:
     """Names the vectors and pre-labels that are there; nothing is asked of it."""
 
     name: str = "made"
@@ -82,8 +82,9 @@ class PlayedProject:
         query_size: int = 30,
         stream_share: float = STREAM_SHARE,
         arrivals: bool = False,
+        parts: Parts | None = None,
     ) -> None:
-        self.parts, self.images, self.arrivals = _parts(home), images, arrivals
+        self.parts, self.images = parts or _parts(home), images
         self.rng = np.random.default_rng(seed)
         self.said: dict[ImageId, int] = {}
         names = tuple(f"class {number}" for number in range(images.n_classes))
@@ -230,5 +231,5 @@ def _parts(home: Path) -> Parts:
     return Parts(
         settings=Settings(home=home), database=make_engine(f"sqlite:///{home}/hardcase.db", durable=False),
         jobs=nothing, images=nothing, embeddings=EmbeddingStore(str(home / "embeddings")), label_studio=nothing,
-        engine_for=lambda project, use=None: cast(Any, _MadeEngine()), failpoint=Failpoints(""), now=now,
+        engine_for=lambda project, use=None: cast(Any, MadeEngine()), failpoint=Failpoints(""), now=now,
     )  # fmt: skip

@@ -203,12 +203,12 @@ def fill(home: Path) -> Path:
         }  # fmt: skip
         image = {
             "project_id": PROJECT, "format": "PNG", "width": 1, "height": 1,
-            "size_bytes": 1, "details": {}, "group_id": 1, "bridge": False, "fetched_at": now,
+            "size_bytes": 1, "details": {}, "group_id": 1, "fetched_at": now,
         }  # fmt: skip
         review = {"project_id": PROJECT, "query_id": 1, "kind": "hard", "probability": 1.0, "place": 0.0, **made}
         insert_new(session, LabelStudioProjectRow, [place])
         insert_new(session, QueryRow, [query])
-        insert_new(session, GroupRow, [{"id": 1, "project_id": PROJECT, "founder_hash": "0", "side": "pool", **made}])
+        insert_new(session, GroupRow, [{"id": 1, "project_id": PROJECT, "founder_hash": "0", "position": 0.9, **made}])
         insert_new(session, ImageRow, [{"id": i, "content_hash": f"{i:064x}", **image} for i in ids])
         insert_new(
             session, ReviewRow, [{"id": i, "image_id": i, "blind": i % 10 == 0, "token": key(i), **review} for i in ids]

@@ -204,15 +204,16 @@ def ask(ground: Ground, first: int, count: int) -> None:
         session.add(query)
         session.flush()
         rows: Sequence[tuple[type[Any], Callable[[int], dict[str, Any]]]] = (
-            (GroupRow, lambda i: {"id": i, "project_id": project, "founder_hash": f"{i:064x}", "side": "pool",
+            (GroupRow, lambda i: {"id": i, "project_id": project, "founder_hash": f"{i:064x}", "position": 0.9,
                                   "created_at": now}),
             (ImageRow, lambda i: {"id": i, "project_id": project, "content_hash": f"{i:064x}",
                                   "format": "PNG", "width": 640, "height": 480,
                                   "size_bytes": 1, "text": f"Seen at gate {i % 11}.", "details": {}, "group_id": i,
-                                  "bridge": False, "fetched_at": now}),
+                                  "fetched_at": now}),
             (PrelabelRow, lambda i: {"image_id": i, "engine": "scripted", "revision": "one", "description": "",
                                      "probs": [0.2 + (i % 50) / 100, 0.5 - (i % 50) / 100, 0.3], "duration_s": 0.0,
-                                     "cost_micro": 0, "created_at": now}),
+                                     "cost_micro": 0, "outcome": "label", "answer": None, "evidence": {},
+                                     "created_at": now}),
             (ReviewRow, lambda i: {"id": i, "project_id": project, "image_id": i, "query_id": query.id, "kind": "hard",
                                    "blind": False, "probability": 1.0, "place": 0.5, "token": f"{i:032x}",
                                    "created_at": now}),
