@@ -1,8 +1,8 @@
 """Replays from stored answers to the stored figure: whole projects in a database of their own, with made vectors.
 
 The project's own steps draw, resolve answers, learn, judge, predict and count figures; what is read is the figure that
-a page reads. How often the champion is right on an image that it has not learnt from is known from the images of the
-collection that it has not, and for the share that it has from 2,000 others of the same making.
+a page reads. How often the champion is right on an image that it has not learnt from is known from 2,000 others of the
+same making: those that it has not learnt from are easier than the collection.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ from service.figures.random_stream import RandomStream
 from service.labels.machine_labels import champion_labels
 from service.work.figures.refresh import refresh
 from service.work.pool.saved_versions import load_classifier
-from service.work.pool.training_set import rebuild_snapshot
 
 __all__ = ["REPLAYS"]
 
@@ -101,17 +100,14 @@ def _shown(project: PlayedProject, others: Images) -> Shown:
         if champion is None or figure is None or machine is None:
             return Shown(None, None, None)
         labels = champion_labels(session, parts.settings.home, of.id)
-        taught = [one.image_id for one in rebuild_snapshot(session, of, champion).train]
         labelled = labelled_images(session, of.id)
         shadows = stream.images_of(session, of.id, stream.shadow_picks(session, of.id))
     said = labels.said(np.arange(len(labels)))
     right = said.positions == [project.said[ImageId(image)] for image in labels.image_ids.tolist()]
-    new, left = ~np.isin(labels.image_ids, taught), ~np.isin(labels.image_ids, labelled)
-    of_others = _accuracy(parts.settings.home, champion, others)
-    truth = float(right[new].sum() + of_others * np.count_nonzero(~new)) / len(labels)
+    left = ~np.isin(labels.image_ids, labelled)
     rest = left & ~np.isin(labels.image_ids, shadows)
     return Shown(
-        _drawn(figure.on_collection, truth),
+        _drawn(figure.on_collection, _accuracy(parts.settings.home, champion, others)),
         _drawn(figure.on_what_is_left, float(right[left].mean())),
         _thresholds(machine, said.scores[rest], right[rest]),
     )

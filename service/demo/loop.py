@@ -35,6 +35,7 @@ from service.work.quality.random_arm import GROWN
 _PAUSE_S = 0.2
 _STUCK_AFTER_S = 600.0
 """The first pre-labels come in one batch: on a machine that is busy with other work that took longer than 300 s."""
+_HOLDS_S = 8.0
 _RECORDED_WITHIN_S = 60.0
 _COUNTED_WITHIN_S = 120.0
 
@@ -84,7 +85,7 @@ def turn(stage: Stage, rounds: int) -> int:
     with Annotators(
         address, ls_project, stage.team, stage.answer, pause_s=_PAUSE_S, goes_on=stage.goes_on
     ) as annotators:
-        _watch(stage, rounds, lambda now: _is_done(stage, now, rounds), annotators)
+        _watch(stage, rounds, _holds(lambda now: _is_done(stage, now, rounds), 0.0 if rounds else _HOLDS_S), annotators)
         annotators.stop()
         _watch(stage, rounds, lambda now: now.annotations >= annotators.answered, annotators, _RECORDED_WITHIN_S)
         _watch(
@@ -110,6 +111,20 @@ def _is_done(stage: Stage, now: HowFar, rounds: int) -> bool:
         return False
     with reading(stage.database) as session:
         return project_history.how_labelled(session, stage.project.id).waiting == 0
+
+
+def _holds(done: Callable[[HowFar], bool], seconds: float) -> Callable[[HowFar], bool]:
+    """Whether it is done and has been for so long: where people disagree, another is asked a moment later."""
+    since: list[float] = []
+
+    def held(now: HowFar) -> bool:
+        if not done(now):
+            since.clear()
+            return False
+        since.append(time.monotonic())
+        return since[-1] - since[0] >= seconds
+
+    return held
 
 
 def is_counted(database: sa.Engine, project: Project, answers: int) -> bool:
