@@ -137,9 +137,9 @@ def random_arm(
     exact = share(round(value * apart), apart)
     lower, upper = padded_interval(mean, groups, (1, 1, 0, 0))
     below, above = max(value - lower, exact.value - exact.lower), max(upper - value, exact.upper - exact.value)
-    unseen = 1.0 if collection is None else math.sqrt(max(0.0, 1 - apart / max(collection, 1)))
+    left_out = 1.0 if collection is None else math.sqrt(max(0.0, 1 - apart / max(collection, 1)))
     spread = 1.96 * float(right.mean(axis=1).std(ddof=1)) if partitions > 1 else 0.0
-    ends = max(0.0, value - np.hypot(unseen * below, spread)), min(1.0, value + np.hypot(unseen * above, spread))
+    ends = max(0.0, value - np.hypot(left_out * below, spread)), min(1.0, value + np.hypot(left_out * above, spread))
     return Arm(stands_for, mean, Estimate(value, float(ends[0]), float(ends[1]), n))
 
 
