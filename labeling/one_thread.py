@@ -1,7 +1,8 @@
 """Linear algebra on one thread, for sums in one order: the same input gives the same bytes, whatever else computes.
 
 The number of threads belongs to the process, and steps compute beside each other: the first to enter limits it, the
-last to leave puts it back.
+last to leave puts it back. A library that does the same for itself may put back more threads in the middle of a block
+(scikit-learn does; a query was drawn by other sums than its replay), so a worker starts with one for OpenBLAS.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ NICE = 5
 def main() -> int:
     """Work until SIGTERM or SIGINT; 1 if this worker could not start, or had to end."""
     os.nice(NICE)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is loaded, see labeling/one_thread.py
     gc.disable()  # until it is ready: what imports make stays
     keep_files_private()
     for number in (signal.SIGTERM, signal.SIGINT):
