@@ -113,11 +113,11 @@ def read_stream(session: Session, project_id: ProjectId) -> Stream:
     asked = frozenset(asked_groups(session, project_id))
     imported = {example.group_id: example for example in _imported(session, project_id)}
     examples = imported | {example.group_id: example for example in _decided(session, project_id)}
-    moved = asked - _asked_in_turn(session, project_id) if has_moves(session, project_id) else frozenset()
+    moved = asked - _asked_in_turn(session, project_id) if _has_moves(session, project_id) else frozenset()
     return Stream(positions, share, asked, examples, moved)
 
 
-def has_moves(session: Session, project_id: ProjectId) -> bool:
+def _has_moves(session: Session, project_id: ProjectId) -> bool:
     """Whether an image of the project ever came into another group."""
     return session.scalar(newest(GroupMoveRow.id, GroupMoveRow.project_id == project_id)) is not None
 
