@@ -28,9 +28,6 @@ from service.work.wiring import Parts
 
 __all__ = ["Facts", "read_facts"]
 
-LOST = 1.5
-"""A query takes its size's part of the reserve into shadow picks; so many times that at most, for parts vary."""
-
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -89,10 +86,12 @@ def _stream_first(session: Session, project: Project, order: Order, groups: int)
     by_order = np.argsort(order.positions, kind="stable")
     ids, drawn = order.ids[by_order], order.drawn[by_order]
     asked = np.isin(ids, list(sets.drawn_since(session, project.id, terms.newest_review)))
-    aside = [*sets.touched_groups(session, project.id), *stream.shadow_picks(session, project.id)]
-    in_set = ~np.isin(ids, aside) & (asked | ~drawn) & (order.positions[by_order] > terms.cursor)
-    size = project.config.policy.query_size
-    return stream_first(in_set, drawn, terms.terms.planned_sizes[tried], LOST * size * len(ids) / max(groups, 1))
+    free = ~np.isin(ids, list(sets.touched_groups(session, project.id))) & (asked | ~drawn)
+    free &= order.positions[by_order] > terms.cursor
+    in_set = free & ~np.isin(ids, list(stream.shadow_picks(session, project.id)))
+    losing = project.config.policy.query_size * len(ids) / max(groups, 1)  # its size's part of the reserve
+    lost = int(np.count_nonzero(free & ~in_set))
+    return stream_first(in_set, drawn, terms.terms.planned_sizes[tried], lost, losing)
 
 
 def _gave_way(found: Sequence[Comparison], project: Project) -> bool:
