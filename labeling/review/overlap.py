@@ -13,10 +13,21 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from labeling.types import ReviewId, ReviewKind
 
-__all__ = ["BY_DOUBT", "Answered", "choose", "error_rates", "gain", "second_answers", "wrong"]
+__all__ = [
+    "BY_DOUBT",
+    "Answered",
+    "choose",
+    "error_rates",
+    "gain",
+    "prior_of",
+    "second_answers",
+    "second_answers_by_worth",
+    "wrong",
+]
 
 BY_DOUBT = (ReviewKind.HARD, ReviewKind.RELABEL)
 """Of these kinds the most doubtful are chosen."""
@@ -32,6 +43,8 @@ RARE, SURE = 0.2, 0.9
 """Second answers find little where, so sure, fewer than this differ: from eleven in a row that differ in none."""
 FLOOR = 0.2
 """This part of the share is asked even then: somebody may begin to err."""
+STARTING_SHARE, TELLING = 0.1, 15
+"""Where the number follows from its worth: this share is asked twice until so many second answers are there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +104,7 @@ def wrong(answered: Answered, error: float, answers: int, pull: float | None = N
     >>> round(wrong(one, 0.1, 2), 2)
     0.51
     """
-    even = np.full(answers, 1 / answers)
-    prior = TRUSTED * np.array(answered.predicted) + (1 - TRUSTED) * even if answered.predicted else even
+    prior = prior_of(answered.predicted, answers)
     rate = max(error, ACCEPTED_ERROR) if answered.accepted and pull is None else error
     likelihood = np.full(answers, rate / (answers - 1))
     likelihood[answered.said] = 1 - rate
@@ -100,6 +112,25 @@ def wrong(answered: Answered, error: float, answers: int, pull: float | None = N
         likelihood[:] = pull + (1 - pull) * likelihood
     posterior = prior * likelihood
     return float(1 - posterior[answered.said] / posterior.sum())
+
+
+def prior_of(predicted: Sequence[float], answers: int) -> NDArray[np.float64]:
+    """What is held of an image before anybody answered, (C,): a prediction is trusted in part, the rest is even.
+
+    Parameters
+    ----------
+    predicted : (C,) sequence
+        The prediction; empty: there is none.
+    answers : int
+        How many answers can be given (C >= 2).
+
+    Examples
+    --------
+    >>> prior_of((0.0, 1.0), 2).round(2).tolist()
+    [0.05, 0.95]
+    """
+    even = np.full(answers, 1 / answers)
+    return TRUSTED * np.array(predicted) + (1 - TRUSTED) * even if len(predicted) else even
 
 
 def gain(wrong: float, error: float, answers: int) -> float:
@@ -142,6 +173,35 @@ def second_answers(share: float, *, answered: int, several: int, since: int, rep
     within = max(0, int(share * answered) - several)
     most_that_differ = 1 - (1 - SURE) ** (1 / max(repeated, 1))  # exact upper bound when none of them did
     return within if most_that_differ >= RARE else min(within, int(FLOOR * share * since))
+
+
+def second_answers_by_worth(worth: int, *, answered: int, several: int, compared: int) -> int:
+    """How many more of the doubtful may be asked twice now, where the policy leaves it to what that is worth.
+
+    A tenth of the images until 15 second answers tell how often people err; then those that are worth it, and a
+    fiftieth of the images at least, because somebody may begin to err.
+
+    Parameters
+    ----------
+    worth : int
+        For how many images a second answer is worth more than a new image (`next_action.seconds_worth_asking`).
+    answered, several : int
+        As in `second_answers`.
+    compared : int
+        How many second answers there are.
+
+    Examples
+    --------
+    >>> second_answers_by_worth(40, answered=200, several=12, compared=10)
+    8
+    >>> second_answers_by_worth(40, answered=200, several=30, compared=25)
+    40
+    >>> second_answers_by_worth(0, answered=2000, several=30, compared=25)
+    10
+    """
+    share = STARTING_SHARE if compared < TELLING else FLOOR * STARTING_SHARE
+    least = max(0, int(share * answered) - several)
+    return least if compared < TELLING else max(least, worth)
 
 
 def choose(

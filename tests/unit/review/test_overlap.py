@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling.review.overlap import Answered, choose, error_rates, gain, second_answers, wrong
+from labeling.review.overlap import Answered, choose, error_rates, gain, second_answers, second_answers_by_worth, wrong
 from labeling.types import ReviewId, ReviewKind
 
 HARD = ReviewKind.HARD
@@ -150,3 +150,13 @@ def test_never_more_are_asked_twice_than_the_share_allows() -> None:
     assert second_answers(0.1, answered=100, several=10, since=100, repeated=50) == 0
     assert second_answers(0.1, answered=100, several=30, since=0, repeated=0) == 0
     assert second_answers(0.0, answered=100, several=0, since=100, repeated=0) == 0
+
+
+@pytest.mark.parametrize(
+    ("worth", "several", "compared", "due"),
+    [(50, 0, 0, 20), (50, 20, 0, 0), (50, 20, 15, 50), (0, 20, 15, 0), (0, 2, 15, 2), (0, 2, 14, 18)],
+)
+def test_second_answers_by_worth_first_tell_how_often_people_err_and_never_end(
+    worth: int, several: int, compared: int, due: int
+) -> None:
+    assert second_answers_by_worth(worth, answered=200, several=several, compared=compared) == due
