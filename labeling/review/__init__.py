@@ -1,7 +1,7 @@
 """What a person is asked and how: kinds of review, queue, overlap, Label Studio formats.
 
-Offers `config`, `config.choices_in`, `config.labelling_config`, `consensus.Vote`, `consensus.cast`,
-`consensus.consensus`, `consensus.shares`, `controls.Controls`, `controls.Foreign`, `controls.OURS`,
+Offers `answer_errors.Pair`, `config`, `config.choices_in`, `config.labelling_config`, `consensus.Vote`,
+`consensus.cast`, `consensus.consensus`, `consensus.shares`, `controls.Controls`, `controls.Foreign`, `controls.OURS`,
 `controls.read_config`, `events.ACTIONS`, `events.Answer`, `events.newest`, `events.parse_answer`, `events.parse_hint`,
 `expected_cost.expected_damage`, `hint_text.Hint`, `hint_text.reason_line`, `hint_text.top_line`, `kinds.Split`,
 `kinds.Use`, `kinds.blind_always`, `kinds.kinds_for`, `kinds.may_teach`, `kinds.may_use`, `kinds.split_of`,

@@ -6,37 +6,30 @@ the next `review` sends them to Label Studio. Nobody is waited for who does not 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import takewhile
 
 import numpy as np
 from sqlalchemy.orm import Session
 
 from db.repositories.certificates import certificates
 from db.repositories.engines import engines_in_force
-from db.repositories.labels import decisions, soft_labels
+from db.repositories.labels import soft_labels
 from db.repositories.projects import projects
-from db.repositories.reviews import annotations as answers
 from db.repositories.reviews import overlaps
-from db.repositories.reviews.annotations import VoteRow
-from db.repositories.reviews.overlaps import Asked
 from db.repositories.versions import versions
 from db.repositories.versions.versions import Version
 from db.session import reading, transaction
 from db.views import figures
-from db.views.undecided import Undecided, UndecidedState, undecided
-from labeling.answers import AnswerSet, is_none
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
-from labeling.quality.annotators.anchoring import anchoring
 from labeling.review.kinds import Use, kinds_for, may_use
-from labeling.review.overlap import BY_DOUBT, Answered, choose, error_rates, second_answers
+from labeling.review.overlap import BY_DOUBT, choose, second_answers
 from labeling.types import Actor, ImageId, ProjectId, ReviewId, ReviewKind
-from service.labels.resolution import Standing, standing_of
+from service.labels.resolution import Standing
 from service.work.pool.champion import version_predictions
-from service.work.pool.predicted import contradicted, first_answers, likeliest, predicted_before
+from service.work.quality.answered_images import AnsweredImages, read_answered
 from service.work.wiring import Parts
 
 __all__ = ["PART", "ask_another_person"]
@@ -45,8 +38,6 @@ PART = ":overlap"
 AUTHOR = "policy"
 LATELY = timedelta(days=1)
 """Who has answered within this time takes part."""
-NEWEST = 2_000
-"""So many of the newest answered reviews are considered."""
 MOST_WAITING = 200
 """So many doubtful images at most wait for another person at a time; new questions must not wait behind them."""
 FOR_GOLD = "gold of agreement"
@@ -63,11 +54,7 @@ class _Facts:
     project: Project
     fingerprint: str
     people: set[int]
-    standing: Mapping[ImageId, Standing]
-    asked: Mapping[ReviewId, Asked]
-    predicted: Mapping[ImageId, Sequence[float]]
-    pulls: Mapping[int, float]
-    undecided: Mapping[ReviewId, Undecided]
+    answered: AnsweredImages
     against_version: frozenset[ImageId]
     """Images of the stream about which people say something else than the version that may be certified."""
     budget: int
@@ -107,23 +94,14 @@ def _read(parts: Parts, project_id: ProjectId) -> _Facts | None:
         fingerprint += "" if certified is None else f"-{certified.id}"
         if fingerprint == figures.kept_fingerprint(session, project_id, PART):
             return None
-        images = overlaps.answered_lately(session, project_id, NEWEST)
-        votes = answers.votes(session, images)
-        standing = standing_of(votes, project.config.answers)
-        repeated = _repeated(standing.values())
-        decided = decisions.in_force(session, list(standing))
-        standing = {image: one for image, one in standing.items() if image not in decided}
-        doubted = {
-            one.review_id: one
-            for one in undecided(session, project)
-            if one.state is UndecidedState.LEAD and one.review_id is not None
-        }
-        asked = overlaps.states(session, [*(one.review_id for one in standing.values()), *doubted])
-        predicted = predicted_before(session, project, revision, images)
-        pulls = _pulls(project, votes, predicted)
-        more = _budget(session, project, repeated), _gold_budget(session, project), _certifying_after(session, project)
-    against = _against(parts, project, certified, standing)
-    return _Facts(project, fingerprint, people, standing, asked, predicted, pulls, doubted, against, *more)
+        answered = read_answered(session, project, revision)
+        more = (
+            _budget(session, project, answered.repeated),
+            _gold_budget(session, project),
+            _certifying_after(session, project),
+        )
+    against = _against(parts, project, certified, answered.standing)
+    return _Facts(project, fingerprint, people, answered, against, *more)
 
 
 def _version_to_certify(session: Session, project: Project) -> Version | None:
@@ -150,25 +128,6 @@ def _certifying_after(session: Session, project: Project) -> int | None:
     """The review after which those of the stream certify, where two people must agree; None: nowhere."""
     held = certificates.terms_in_force(session, project.id)
     return None if held is None or held.terms is None or held.terms.people < CERTIFYING else held.newest_review
-
-
-def _pulls(
-    project: Project, votes: Sequence[VoteRow], predicted: Mapping[ImageId, Sequence[float]]
-) -> dict[int, float]:
-    """How far a shown pre-label pulls each person, where that is known; nobody is pushed away by one."""
-    found = anchoring(contradicted(first_answers(votes), likeliest(project, predicted)))
-    return {who: max(0.0, pull.value) for who, pull in found.people.items() if pull.known}
-
-
-def _repeated(standing: Iterable[Standing]) -> int:
-    """How many of the newest second answers in a row said what the first had said, of what is asked by doubt."""
-    compared = []
-    for one in standing:
-        said = _said_when_asked(one)
-        if one.kind in BY_DOUBT and len(said) > 1:
-            _, second, *_ = sorted(vote.updated_at for vote in one.votes if vote.annotator_id in said)
-            compared.append((second, one.review_id, len(set(said.values())) == 1))
-    return sum(1 for _ in takewhile(lambda one: one[2], sorted(compared, reverse=True)))
 
 
 def _budget(session: Session, project: Project, repeated: int) -> int:
@@ -204,14 +163,14 @@ def _for_gold(facts: _Facts) -> dict[ReviewId, int]:
     wanted = facts.project.config.policy.gold.from_consensus
     fit = sorted(
         one.review_id
-        for one in facts.standing.values()
+        for one in facts.answered.standing.values()
         if may_use(one.kind, Use.TRAIN)
         and one.value is not None
         and one.confidence == 1
         and all(vote.blind and vote.re_reviewed is None for vote in one.votes)
         and len(one.said) < wanted <= len(facts.people | one.said.keys())
-        and one.review_id in facts.asked
-        and facts.asked[one.review_id].wanted < wanted
+        and one.review_id in facts.answered.asked
+        and facts.answered.asked[one.review_id].wanted < wanted
     )
     return dict.fromkeys(fit[: max(0, facts.gold)], wanted)
 
@@ -219,65 +178,50 @@ def _for_gold(facts: _Facts) -> dict[ReviewId, int]:
 def _in_doubt(facts: _Facts) -> dict[ReviewId, int]:
     """One more for each image that nobody could tell yet and that somebody is left for; the others are a lead's."""
     return {
-        review: facts.asked[review].people + 1
-        for review, one in facts.undecided.items()
-        if review in facts.asked and len(one.people) < IN_DOUBT and facts.people - one.people
+        review: facts.answered.asked[review].people + 1
+        for review, one in facts.answered.undecided.items()
+        if review in facts.answered.asked and len(one.people) < IN_DOUBT and facts.people - one.people
     }
 
 
 def _certifying(facts: _Facts) -> dict[ReviewId, int]:
     """A second person for what the random stream holds against the version: a slip of one would count as its error."""
-    single = (facts.standing[image] for image in facts.against_version)
+    single = (facts.answered.standing[image] for image in facts.against_version)
     return {
         one.review_id: 2
         for one in sorted(single, key=lambda one: one.review_id)
-        if len(one.said) == 1 and one.review_id in facts.asked and facts.asked[one.review_id].wanted == 1
+        if len(one.said) == 1
+        and one.review_id in facts.answered.asked
+        and facts.answered.asked[one.review_id].wanted == 1
     }
 
 
 def _second(facts: _Facts) -> list[ReviewId]:
-    known = facts.project.config.answers
-    said_none = sum(any(map(is_none, one.said.values())) for one in facts.standing.values())
-    none = (said_none + 1) / (len(facts.standing) + len(known.labels))  # no engine or classifier speaks of it
-    alone = [
-        _answered(facts, image, one, known, none)
-        for image, one in facts.standing.items()
-        if len(one.said) == 1 and one.review_id in facts.asked and facts.asked[one.review_id].wanted == 1
-    ]
-    after = facts.certifying_after
+    found, after = facts.answered, facts.certifying_after
+    alone = list(found.alone.values())
     certifying = {
         one.review_id for one in alone if after is not None and one.kind is ReviewKind.RANDOM and one.review_id > after
     }
-    rates = error_rates(_said_when_asked(one) for one in facts.standing.values())
     return choose(
-        alone, rates, answers=len(known.labels), budget=facts.budget, pulls=facts.pulls, certifying=certifying
+        alone,
+        found.rates,
+        answers=len(facts.project.config.answers.labels),
+        budget=facts.budget,
+        pulls=found.pulls,
+        certifying=certifying,
     )
-
-
-def _said_when_asked(one: Standing) -> dict[int, str]:
-    """Without the answers of re-reviews: of those only what contradicts a label stands here."""
-    again = {vote.annotator_id for vote in one.votes if vote.re_reviewed is not None}
-    return {who: said for who, said in one.said.items() if who not in again}
-
-
-def _answered(facts: _Facts, image: ImageId, one: Standing, known: AnswerSet, none: float) -> Answered:
-    [(annotator, said)] = one.said.items()
-    probs = facts.predicted.get(image, ())
-    predicted = (*(p * (1 - none) for p in probs), none) if probs else ()
-    accepted = any(vote.answer.keeps(vote.shown) for vote in one.votes)
-    return Answered(one.review_id, one.kind, annotator, known.code(said), accepted, predicted)
 
 
 def _third(facts: _Facts) -> dict[ReviewId, int]:
     """One more for each conflict that the policy and the team have somebody left for; the others are a lead's."""
     return {
-        one.review_id: facts.asked[one.review_id].people + 1
-        for one in facts.standing.values()
+        one.review_id: facts.answered.asked[one.review_id].people + 1
+        for one in facts.answered.standing.values()
         if one.said
         and one.value is None
         and one.kind not in _ADJUDICATED
-        and one.review_id in facts.asked
-        and not facts.asked[one.review_id].open
+        and one.review_id in facts.answered.asked
+        and not facts.answered.asked[one.review_id].open
         and len(one.said) < facts.project.config.policy.overlap.people
         and facts.people - {vote.annotator_id for vote in one.votes}
     }
