@@ -125,7 +125,7 @@ def as_by_default(rng: np.random.Generator, made: Project) -> tuple[Classes, NDA
         Answered(ReviewId(i), ReviewKind.HARD, who, int(said[i, who]), bool(kept[i]), (*made.probs[i].tolist(), 0.0))
         for i, who in enumerate(order[:, 0].tolist())
     ]
-    for i in map(int, choose(alone, {}, answers=CLASSES + 1, budget=int(Overlap().share * IMAGES))):
+    for i in map(int, choose(alone, {}, answers=CLASSES + 1, budget=int(float(Overlap().share) * IMAGES))):
         for who in order[i, 1:]:
             if _most(said[i]) is None or who == order[i, 1]:
                 said[i, who] = made.would[i, who]

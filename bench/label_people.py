@@ -101,7 +101,7 @@ class People:
         alone = [self._answered(those[0]) for those in of_strategy.values() if len(those) == 1]
         rates = error_rates(_said(those) for those in of_strategy.values())
         budget = second_answers(
-            policy.overlap.share,
+            float(policy.overlap.share),
             answered=len(of_strategy),
             several=several,
             since=len(of_strategy) - self._at_last,

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from labeling.answers import AnswerSet
 from labeling.types import ProjectId
 
 __all__ = [
+    "AUTO",
     "PLANNED",
     "RANDOM_SAMPLE",
     "RESERVED",
@@ -30,6 +32,8 @@ __all__ = [
 ]
 
 
+AUTO: Literal["auto"] = "auto"
+"""A share that follows from what its questions are worth."""
 RESERVED = 0.25
 """The share of the near-duplicate groups that a project of up to 1,200 groups keeps for its random stream."""
 TRAINING, RANDOM_SAMPLE = "training", "random_sample"
@@ -95,10 +99,13 @@ class Gold:
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """When another person is asked about an image: at most `people` in all, on at most this `share` of the images."""
+    """When another person is asked about an image: at most `people` in all, on at most this `share` of the images.
+
+    `AUTO`: wherever a second answer is expected to correct more labels than the answer about a new image.
+    """
 
     people: int = 3
-    share: float = 0.1
+    share: float | Literal["auto"] = 0.1
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ Offers `dashboard`, `dashboard.Figure`, `disputes`, `disputes.Dispute`, `engine_
 `image_history.Twin`, `label_audit`, `label_audit.HeldLabel`, `label_audit.Place`, `label_list`, `label_list.Listed`,
 `label_list.Wanted`, `listings`, `listings.FailureItem`, `listings.ImageItem`, `listings.ImageState`,
 `listings.LabelItem`, `listings.SourceItem`, `project_history`, `project_history.Answer`, `project_history.HowFar`,
-`project_history.Named`, `project_stats`, `project_stats.LabelCount`, `project_stats.count_images`,
-`project_stats.labelled_images`, `rounds`, `rounds.PromotionItem`, `rounds.QueryItem`, `rounds.ReviewItem`,
-`rounds.VersionItem`, `tallies`, `undecided.Undecided`, `undecided.UndecidedState`, `undecided.undecided`.
+`project_history.LONGEST_S`, `project_history.Named`, `project_stats`, `project_stats.LabelCount`,
+`project_stats.count_images`, `project_stats.labelled_images`, `rounds`, `rounds.PromotionItem`, `rounds.QueryItem`,
+`rounds.ReviewItem`, `rounds.VersionItem`, `tallies`, `undecided.Undecided`, `undecided.UndecidedState`,
+`undecided.undecided`.
 """

@@ -20,6 +20,7 @@ from labeling.review.overlap import gain
 
 __all__ = [
     "ACTIONS",
+    "HOUR_S",
     "Action",
     "Candidates",
     "Second",
@@ -34,6 +35,7 @@ __all__ = [
 FALLS_LIKE = 0.5
 """The error of a classifier is taken to fall like the number of its labels to the power of minus this."""
 HOUR_S = 3600.0
+"""Seconds an hour."""
 
 Numbers = NDArray[np.float64]
 Positions = NDArray[np.int64]

@@ -133,6 +133,31 @@ def prior_of(predicted: Sequence[float], answers: int) -> NDArray[np.float64]:
     return TRUSTED * np.array(predicted) + (1 - TRUSTED) * even if len(predicted) else even
 
 
+def odds(predicted: Sequence[float], said: Sequence[tuple[int, float]], answers: int) -> NDArray[np.float64]:
+    """How likely each answer is the true one after several people's, (C,) by Bayes; they err independently.
+
+    Parameters
+    ----------
+    predicted : (C,) sequence
+        The prediction before; empty: there was none.
+    said : sequence of (int, float)
+        What each person said, as a position, and how often they err.
+    answers : int
+        How many answers can be given (C >= 2).
+
+    Examples
+    --------
+    >>> odds((), [(0, 0.1), (1, 0.1)], 3).round(3).tolist()
+    [0.486, 0.486, 0.027]
+    """
+    found = prior_of(predicted, answers)
+    for at, error in said:
+        likelihood = np.full(answers, error / (answers - 1))
+        likelihood[at] = 1 - error
+        found = found * likelihood
+    return np.asarray(found / found.sum(), np.float64)
+
+
 def gain(wrong: float, error: float, answers: int) -> float:
     """How much another answer lowers the probability of a wrong label, on average.
 

@@ -37,6 +37,10 @@ class _Commands(LazyGroup):
             "savings:savings",
             "Show what choosing the images saves, what the next labels would add, and when to stop.",
         ),
+        "next": (
+            "next_action:next_best",
+            "Show what to do next, by the wrong labels that it is expected to correct for its price.",
+        ),
         "groups": ("groups:groups", "Show how many images are near-duplicates of others, or make the groups anew."),
         "status": ("results:status", "Show the state of a project: images, labels, the champion, failures."),
         "undecided": (

@@ -104,7 +104,7 @@ class GoldIn(Strict):
 
 class OverlapIn(Strict):
     people: int = Field(default=3, ge=1, le=20)
-    share: Share = 0.1
+    share: Literal["auto"] | Share = 0.1
 
 
 class TeamIn(Strict):

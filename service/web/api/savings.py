@@ -1,12 +1,15 @@
-"""What choosing saves, what more labels would add, and when to stop."""
+"""What choosing saves, what more labels would add, when to stop, and what to do next."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from db.session import reading
+from service.projects.next_action import MEASURED, MOST, next_action
 from service.projects.savings import savings_of
 from service.web.edge.access import Guarded, ProjectDep
 from service.web.wiring import PartsDep
@@ -50,3 +53,71 @@ def show_savings(parts: PartsDep, project: ProjectDep) -> SavingsOut:
     with reading(parts.database) as session:
         found = savings_of(session, project, parts.now())
     return SavingsOut.model_validate(msgspec.to_builtins(found))
+
+
+class OneActionOut(BaseModel):
+    """One kind of action; its expected numbers are null where nothing is known or there is no image for it."""
+
+    action: str
+    engine: str = Field(description="Which engine; empty for people.")
+    images: int = Field(description="For how many images it is the best of what could be done.")
+    seconds: float | None = Field(description="Of people, for one of the best, on average.")
+    money: float | None = Field(description="For one of them; null without a wage.")
+    best: int = Field(description="How many of the best are summed up, at most 100.")
+    corrects: float | None = Field(description="Wrong labels that these are expected to correct by themselves.")
+    teaches: float | None = Field(description="Those expected of other images, because a classifier learns from them.")
+    per_hour: float | None = Field(description="Both together, for an hour of people's work.")
+    per_money: float | None = Field(description="Both together, for one unit of money.")
+    note: str = Field(description="Why nothing is known of it; empty where something is.")
+
+
+class NextImageOut(BaseModel):
+    """One image and the best that could be done about it."""
+
+    image_id: int
+    content_hash: str
+    action: str
+    engine: str
+    wrong_now: float = Field(description="How likely its label is wrong now.")
+    wrong_after: float = Field(description="The same after the action, on average.")
+    corrects: float
+    seconds: float
+    money: float | None
+    reason: str
+    ls_task_id: int | None
+
+
+class NextOut(BaseModel):
+    pool: int = Field(description="How many images there are, near-duplicates counted once.")
+    expected_wrong: float
+    accept: int = Field(description="How many are best left as they are.")
+    actions: list[OneActionOut]
+    first: list[NextImageOut]
+    wage: float = Field(description="Of an hour; 0: the ranking is by seconds, and money is not counted.")
+    currency: str
+    seconds: float = Field(description="How long an answer takes.")
+    timed: int = Field(description="How many answers were timed; under 30 the seconds are assumed.")
+    error: KnownOut = Field(description="How often people err, by pairs of answers.")
+    used_error: float
+    label_teaches: float = Field(description="Those of other images that one more label is expected to correct.")
+    new_answer: float = Field(description="Wrong labels that the answer about a new image is expected to correct.")
+    worth_asking_twice: int = Field(description="For how many images a second answer corrects more for each answer.")
+
+
+class NextDocument(BaseModel):
+    measured: str = Field(description="What these numbers are.")
+    ranking: NextOut | None = Field(description="Null while the worker has not counted it.")
+
+
+@router.get("/api/projects/{project}/next", summary="What to do next, by expected corrections for the price")
+def show_next(
+    parts: PartsDep,
+    project: ProjectDep,
+    limit: Annotated[int, Query(ge=1, le=MOST, description="Most images in the answer.")] = 20,
+) -> NextDocument:
+    """Expected by a model from predicted probabilities; not measured."""
+    with reading(parts.database) as session:
+        found = next_action(session, project, limit)
+    return NextDocument.model_validate(
+        {"measured": MEASURED, "ranking": None if found is None else msgspec.to_builtins(found)}
+    )

@@ -86,6 +86,7 @@ ROUTES: dict[str, dict[str, Access]] = {
     f"{_P}/machine-labels/download": {"GET": _ENGINEER},
     f"{_P}/groups": {"GET": _READ},
     f"{_P}/savings": {"GET": _READ},
+    f"{_P}/next": {"GET": _READ},
     f"{_P}/quarantine": {"GET": _READ},
     f"{_P}/quarantine/retry": {"POST": _INGEST},
     f"{_P}/sources": {"GET": _READ, "POST": _ADMIN},

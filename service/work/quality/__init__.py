@@ -19,6 +19,7 @@ from service.work.quality.endpoint_drift import look_again
 from service.work.quality.gold import make_gold
 from service.work.quality.label_alarms import watch_labels
 from service.work.quality.label_quality import refresh_label_quality
+from service.work.quality.next_action.refresh import refresh_next_action
 from service.work.quality.overlap import ask_another_person
 from service.work.quality.random_arm import refresh_random_arm
 from service.work.quality.re_reviews import ask_another_re_reviewer, ask_more_re_reviews, ask_re_reviews
@@ -51,6 +52,7 @@ SLOW: tuple[Step, ...] = (
     watch_labels,
     refresh_label_quality,
     look_again,
+    refresh_next_action,
     refresh_random_arm,
 )
 """The random arm is the last: it is hundreds of fits, and nothing else here rests on it."""

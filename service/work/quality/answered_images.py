@@ -12,6 +12,8 @@ from datetime import datetime
 from functools import cached_property
 from itertools import takewhile
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from db.repositories.labels import decisions
@@ -22,10 +24,12 @@ from db.repositories.reviews.overlaps import Asked
 from db.views.project_history import LONGEST_S
 from db.views.undecided import Undecided, UndecidedState, undecided
 from labeling.answers import is_none
+from labeling.estimates import Estimate
 from labeling.project import Project
 from labeling.quality.annotators.anchoring import anchoring
-from labeling.review.answer_errors import Pair
-from labeling.review.overlap import BY_DOUBT, Answered, error_rates
+from labeling.review.answer_errors import Pair, levelled, usual_error
+from labeling.review.next_action import correction_teaches, second_answer
+from labeling.review.overlap import BY_DOUBT, Answered, error_rates, wrong
 from labeling.types import ImageId, ReviewId
 from service.labels.resolution import Standing, standing_of
 from service.work.pool.predicted import contradicted, first_answers, likeliest, predicted_before
@@ -85,6 +89,32 @@ class AnsweredImages:
         """What was predicted of it before it was answered, with a last place for "none of these"; empty: nothing."""
         probs = self.predicted.get(image, ())
         return (*(p * (1 - self._none) for p in probs), self._none) if len(probs) else ()
+
+    @cached_property
+    def error(self) -> Estimate:
+        """How often people err, by the pairs."""
+        return usual_error(self.pairs, len(self.project.config.answers.labels))
+
+    @cached_property
+    def doubted(self) -> dict[ImageId, float]:
+        """How likely the label of each image with one answer is wrong; never of the random stream or an audit."""
+        classes, usual = len(self.project.config.answers.labels), self.error.value
+        rates = levelled(self.rates, usual)
+        return {
+            image: wrong(one, rates.get(one.annotator, usual), classes, self.pulls.get(one.annotator))
+            for image, one in self.alone.items()
+            if one.kind in BY_DOUBT
+        }
+
+    def worth_of_second(self, teaches: float) -> NDArray[np.float64]:
+        """Wrong labels that a second answer about each of these corrects, for each answer that it takes: (M,).
+
+        `teaches` is what one more label teaches, as `next_action.label_teaches`.
+        """
+        classes, error = len(self.project.config.answers.labels), self.error.value
+        found = [(now, second_answer(now, error, classes)) for now in self.doubted.values()]
+        per_answer = np.array([(now - one.wrong_after) / one.answers for now, one in found])
+        return per_answer * (1 + correction_teaches(teaches, error, classes))
 
     @cached_property
     def _twice(self) -> list[tuple[Pair, bool]]:

@@ -23,10 +23,13 @@ from db.repositories.versions.versions import Version
 from db.session import reading, transaction
 from db.views import figures
 from labeling.jobs import JobName, Trigger
-from labeling.project import Project
+from labeling.project import AUTO, Project
 from labeling.review.kinds import Use, kinds_for, may_use
-from labeling.review.overlap import BY_DOUBT, choose, second_answers
+from labeling.review.next_action import seconds_worth_asking
+from labeling.review.overlap import BY_DOUBT, choose, second_answers, second_answers_by_worth
 from labeling.types import Actor, ImageId, ProjectId, ReviewId, ReviewKind
+from service.figures.figures import stored
+from service.figures.next_action import NextAction
 from service.labels.resolution import Standing
 from service.work.pool.champion import version_predictions
 from service.work.quality.answered_images import AnsweredImages, read_answered
@@ -35,6 +38,8 @@ from service.work.wiring import Parts
 __all__ = ["PART", "ask_another_person"]
 
 PART = ":overlap"
+RANKED = ":next_action"
+"""What the ranking of actions was made of is kept under this."""
 AUTHOR = "policy"
 LATELY = timedelta(days=1)
 """Who has answered within this time takes part."""
@@ -92,11 +97,13 @@ def _read(parts: Parts, project_id: ProjectId) -> _Facts | None:
         fingerprint = f"{project.config_version}-{here}-{soft_labels.fingerprint(session, project_id, revision)}"
         certified = _version_to_certify(session, project)
         fingerprint += "" if certified is None else f"-{certified.id}"
+        if project.config.policy.overlap.share == AUTO:
+            fingerprint += f"-{figures.kept_fingerprint(session, project_id, RANKED)}"
         if fingerprint == figures.kept_fingerprint(session, project_id, PART):
             return None
         answered = read_answered(session, project, revision)
         more = (
-            _budget(session, project, answered.repeated),
+            _budget(session, project, answered),
             _gold_budget(session, project),
             _certifying_after(session, project),
         )
@@ -130,20 +137,28 @@ def _certifying_after(session: Session, project: Project) -> int | None:
     return None if held is None or held.terms is None or held.terms.people < CERTIFYING else held.newest_review
 
 
-def _budget(session: Session, project: Project, repeated: int) -> int:
+def _budget(session: Session, project: Project, found: AnsweredImages) -> int:
     """How many more of the doubtful may be asked twice."""
     policy = project.config.policy.overlap
     if policy.people < 2:
         return 0
     several, waiting = overlaps.count_asked(session, project.id, BY_DOUBT)
-    due = second_answers(
-        policy.share,
-        answered=overlaps.count_answered(session, project.id, BY_DOUBT),
-        several=several,
-        since=overlaps.count_answered_since(session, project.id, BY_DOUBT),
-        repeated=repeated,
-    )
+    answered = overlaps.count_answered(session, project.id, BY_DOUBT)
+    if policy.share == AUTO:
+        worth = _worth_asking(session, project, found)
+        due = second_answers_by_worth(worth, answered=answered, several=several, compared=len(found.pairs))
+    else:
+        since = overlaps.count_answered_since(session, project.id, BY_DOUBT)
+        due = second_answers(policy.share, answered=answered, several=several, since=since, repeated=found.repeated)
     return min(due, MOST_WAITING - waiting)
+
+
+def _worth_asking(session: Session, project: Project, found: AnsweredImages) -> int:
+    """For how many images a second answer is worth more than that about a new image; 0 before actions are ranked."""
+    ranked = stored(session, project.id, NextAction)
+    if ranked is None:
+        return 0
+    return seconds_worth_asking(found.worth_of_second(ranked.label_teaches), [ranked.new_answer])
 
 
 def _gold_budget(session: Session, project: Project) -> int:

@@ -11,11 +11,15 @@ import pytest
 import sqlalchemy as sa
 
 from db.repositories.labels import decisions
-from db.repositories.reviews import reviews
+from db.repositories.reviews import overlaps, reviews
 from db.session import reading, transaction
-from db.tables import OverlapRow, QueryRow
-from labeling.project import CertificateTerms, Overlap, Policy, Project
+from db.tables import OverlapRow, QueryRow, ReviewRow
+from db.views import figures
+from labeling.project import AUTO, CertificateTerms, Overlap, Policy, Project
 from labeling.types import Actor, ReviewId, ReviewKind
+from service.figures.estimates import known
+from service.figures.figures import write
+from service.figures.next_action import NextAction
 from service.labels.resolution import resolve_labels
 from service.work.quality.overlap import ask_another_person
 from service.work.wiring import Parts
@@ -171,3 +175,58 @@ def test_second_answers_become_few_while_they_repeat_the_first_and_all_are_asked
     ask_another_person(parts, project.id)
 
     assert len(_wanted(parts)) == expected
+
+
+def _ranked(parts: Parts, project: Project, new_answer: float) -> None:
+    """The ranking of actions says what the answer about a new image corrects."""
+    ranking = NextAction(
+        pool=100, expected_wrong=9.0, accept=0, actions=[], first=[], wage=0.0, currency="USD", seconds=5.0, timed=40,
+        error=known(None), used_error=0.1, label_teaches=0.0, new_answer=new_answer, worth_asking_twice=0,
+    )  # fmt: skip
+    with transaction(parts.database) as session:
+        figures.keep(session, project.id, [write(ranking)], f"made of {new_answer}", NOW, ":next_action")
+
+
+def test_where_the_share_follows_a_tenth_is_asked_until_second_answers_tell_how_often_people_err(
+    parts: Parts, make_project: Callable[..., Project]
+) -> None:
+    project = make_project(parts.database, policy=Policy(overlap=Overlap(share=AUTO)))
+    made = _ten(parts, project, "ann", "bob")
+    _ranked(parts, project, 0.0)
+
+    ask_another_person(parts, project.id)
+
+    assert _wanted(parts) == [(made[3], 2)]
+
+
+@pytest.mark.parametrize(("new_answer", "asked"), [(0.05, 4), (0.6, 0)])
+def test_where_the_share_follows_second_answers_are_asked_that_are_worth_more_than_a_new_image(
+    new_answer: float, asked: int, parts: Parts, make_project: Callable[..., Project]
+) -> None:
+    project = make_project(parts.database, policy=Policy(overlap=Overlap(share=AUTO)))
+    _answered(parts, project, [{"ann": "cat", "bob": "cat"}] * 16, [HARD] * 16, [CAT] * 16)
+    with transaction(parts.database) as session:
+        twice = {one.id: 2 for one in session.scalars(sa.select(ReviewRow))}
+        overlaps.want(session, {ReviewId(review): people for review, people in twice.items()}, Actor("t", "doubt", NOW))
+    doubtful = _answered(parts, project, [{"ann": "cat"}] * 10, [HARD] * 10, [DOG] * 4 + [CAT] * 6)
+    _ranked(parts, project, new_answer)
+
+    ask_another_person(parts, project.id)
+
+    wanted = {review for review, _ in _wanted(parts)} - twice.keys()
+    assert wanted == set(doubtful[:asked])
+
+
+def test_a_new_ranking_is_followed_without_a_new_answer(parts: Parts, make_project: Callable[..., Project]) -> None:
+    project = make_project(parts.database, policy=Policy(overlap=Overlap(share=AUTO)))
+    _answered(parts, project, [{"ann": "cat", "bob": "cat"}] * 16, [HARD] * 16, [CAT] * 16)
+    with transaction(parts.database) as session:
+        twice = {ReviewId(one.id): 2 for one in session.scalars(sa.select(ReviewRow))}
+        overlaps.want(session, twice, Actor("t", "doubt", NOW))
+    _answered(parts, project, [{"ann": "cat"}], [HARD], [DOG])
+    _ranked(parts, project, 0.6)
+    before = ask_another_person(parts, project.id)
+
+    _ranked(parts, project, 0.01)
+
+    assert (before, ask_another_person(parts, project.id)) == ({"overlap": 0}, {"overlap": 1})

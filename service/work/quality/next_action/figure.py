@@ -1,0 +1,158 @@
+"""The figure `next_action` from a ranking: a row for each action, and the first images with their reasons.
+
+In: candidates in the order of the ranking. Out: the figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from db.views import label_audit
+from labeling.project import Project
+from labeling.review.next_action import ACTIONS, HOUR_S, Action, Candidates
+from labeling.types import ImageId
+from service.figures.estimates import Known
+from service.figures.next_action import NextAction, NextImage, OneAction
+from service.work.pool.pool import Pool
+from service.work.quality.answered_images import AnsweredImages
+
+__all__ = ["Found", "Reasons", "figure_of"]
+
+BEST = 100
+"""So many of the best of an action are summed up, and so many images are listed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """A ranking: `rows` and `engines` in its order, and what the figure says beside it."""
+
+    rows: Candidates
+    engines: Sequence[str]
+    groups: int
+    expected_wrong: float
+    notes: Mapping[str, str]
+    seconds: float
+    timed: int
+    error: Known
+    used_error: float
+    label_teaches: float
+    new_answer: float
+    worth_asking_twice: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reasons:
+    """What is said of each image; `probs` (N, K) are of the pool's rows."""
+
+    project: Project
+    pool: Pool
+    probs: NDArray[np.float64]
+    answered: AnsweredImages
+
+    def of(self, action: Action, image: ImageId) -> str:
+        """Why this action would correct something."""
+        if action is Action.ADJUDICATE:
+            one = self.answered.standing.get(image)
+            return "people disagree" if one is not None and one.said else "nobody could tell"
+        if action is Action.RE_REVIEW:
+            return "a classifier that never saw its label contradicts it"
+        if action is Action.SECOND:
+            [said] = self.answered.standing[image].said.values()
+            return f"one person said {said}; {self._before(image)}"
+        row = int(self.pool.rows_of(np.array([image], np.int64))[0])
+        return self._predicted(self.probs[row]) if row >= 0 else "nothing is predicted of it"
+
+    def _before(self, image: ImageId) -> str:
+        probs = self.answered.predicted.get(image, ())
+        return self._predicted(np.array(probs)) if len(probs) else "nothing was predicted of it"
+
+    def _predicted(self, probs: NDArray[np.float64]) -> str:
+        best = int(probs.argmax())
+        return f"predicted {self.project.config.classes[best]} with {100 * probs[best]:.0f} %"
+
+
+def figure_of(session: Session, project: Project, found: Found, reasons: Reasons) -> NextAction:
+    """The figure."""
+    stop, budget = project.config.policy.stop, project.config.policy.budget
+    ranked = len(found.rows)
+    return NextAction(
+        pool=found.groups,
+        expected_wrong=found.expected_wrong,
+        accept=max(found.groups - ranked, 0),
+        actions=_actions(found, stop.wage),
+        first=_first(session, found, reasons, stop.wage),
+        wage=stop.wage,
+        currency=budget.currency if budget else "USD",
+        seconds=round(found.seconds, 1),
+        timed=found.timed,
+        error=found.error,
+        used_error=found.used_error,
+        label_teaches=found.label_teaches,
+        new_answer=found.new_answer,
+        worth_asking_twice=found.worth_asking_twice,
+    )
+
+
+def _actions(found: Found, wage: float) -> list[OneAction]:
+    """A row for each action that people do, and for each engine."""
+    names = [ACTIONS[at] for at in found.rows.actions.tolist()]
+    engines = sorted({*filter(None, found.engines), *found.notes})
+    kinds = [(Action.ENGINE, engine) for engine in engines]
+    kinds += [(one, "") for one in Action if one not in (Action.ENGINE, Action.ACCEPT)]
+    by_kind = list(zip(names, found.engines, strict=True))
+    return [
+        _action(
+            found.rows, np.array([at for at, one in enumerate(by_kind) if one == kind], np.int64), *kind, found, wage
+        )
+        for kind in kinds
+    ]
+
+
+def _action(
+    rows: Candidates, at: NDArray[np.int64], action: Action, engine: str, found: Found, wage: float
+) -> OneAction:
+    best = rows.take(at[:BEST])
+    seconds, money = float(best.seconds.sum()), float(best.price(wage).sum()) if wage > 0 else None
+    teaches = float(best.teaches.sum())
+    corrects = float(best.gain.sum()) - teaches
+    n = len(best)
+    return OneAction(
+        action=action.value,
+        engine=engine,
+        images=len(at),
+        seconds=round(seconds / n, 1) if n else None,
+        money=round(money / n, 6) if n and money is not None else None,
+        best=n,
+        corrects=round(corrects, 2) if n else None,
+        teaches=round(teaches, 2) if n else None,
+        per_hour=round((corrects + teaches) / seconds * HOUR_S, 1) if seconds else None,
+        per_money=round((corrects + teaches) / money, 2) if money else None,
+        note=found.notes.get(engine, "") if engine else "",
+    )
+
+
+def _first(session: Session, found: Found, reasons: Reasons, wage: float) -> list[NextImage]:
+    best = found.rows.take(np.arange(min(BEST, len(found.rows))))
+    ids = [ImageId(one) for one in best.image_ids.tolist()]
+    places, prices = label_audit.places(session, ids), best.price(wage)
+    return [
+        NextImage(
+            image_id=image,
+            content_hash=places[image].content_hash,
+            action=ACTIONS[best.actions[at]].value,
+            engine=found.engines[at],
+            wrong_now=round(float(best.wrong_now[at]), 4),
+            wrong_after=round(float(best.wrong_after[at]), 4),
+            corrects=round(float(best.gain[at]), 4),
+            seconds=round(float(best.seconds[at]), 1),
+            money=round(float(prices[at]), 6) if wage > 0 else None,
+            reason=reasons.of(ACTIONS[best.actions[at]], image),
+            ls_task_id=places[image].ls_task_id,
+        )
+        for at, image in enumerate(ids)
+    ]
