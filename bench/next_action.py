@@ -11,7 +11,7 @@ the share of right labels of *all* images, people's and, of the rest, the machin
 The best fixed share of a cell is chosen by the same runs, so it is lucky; the interval is of the paired difference.
 The stated chances are held against the truth as well: the rate at which people err, and the expected wrong labels.
 
-python -m bench.next_action [--quick] [--runs 20] [--first 1000]
+python -m bench.next_action [--quick] [--runs 12] [--first 1000]
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ def main() -> None:
     """A line for each cell and arm, then how far each arm is from the best fixed share of a cell."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="2 runs, one rate of errors")
-    parser.add_argument("--runs", type=int, default=16, help="seeds")
+    parser.add_argument("--runs", type=int, default=12, help="seeds")
     parser.add_argument("--first", type=int, default=1000, help="the first seed")
     chosen = parser.parse_args()
     errors, runs, budgets = ((0.1,), 2, BUDGETS[:1]) if chosen.quick else (ERRORS, chosen.runs, BUDGETS)

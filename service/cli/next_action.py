@@ -34,15 +34,13 @@ def next_best(
 
 def _lines(found: NextAction) -> list[str]:
     timed = f"median of {found.timed} timed answers" if found.timed >= 30 else "assumed, too few answers were timed"
-    error = found.error
-    known = (
-        f"[{error.lower:.3f}, {error.upper:.3f}] from {error.n} second answers" if error.known else "in part assumed"
-    )
     return [
         MEASURED,
         f"{found.expected_wrong:.0f} labels are expected to be wrong now.",
         f"{found.accept} of {found.pool} images are best left as they are.",
-        f"An answer takes {found.seconds:.1f} s ({timed}); people err in {100 * found.used_error:.1f} % ({known}).",
+        f"An answer takes {found.seconds:.1f} s ({timed}).",
+        f"People are held to err in {100 * found.used_error:.0f} % of their answers, by the assumption of one error in "
+        f"ten and {found.pairs} images that two of them answered.",
         f"The ranking is {_by(found)}.",
     ]
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-from service.figures.estimates import Known
-
 __all__ = ["NextAction", "NextImage", "OneAction"]
 
 
@@ -78,10 +76,10 @@ class NextAction(msgspec.Struct):
     """How long an answer takes: the median of those that were timed."""
     timed: int
     """How many answers were timed; under 30 the seconds are assumed."""
-    error: Known
-    """How often people err, from images that two of them answered; null from fewer than 30, and assumed in part."""
     used_error: float
-    """The rate that the ranking uses."""
+    """How often people are held to err: from images that two of them answered, and from one error in ten beforehand."""
+    pairs: int
+    """How many images that is from."""
     label_teaches: float
     """Wrong labels of other images that one more label is expected to correct, because a classifier learns from it."""
     new_answer: float

@@ -97,8 +97,8 @@ class NextOut(BaseModel):
     currency: str
     seconds: float = Field(description="How long an answer takes.")
     timed: int = Field(description="How many answers were timed; under 30 the seconds are assumed.")
-    error: KnownOut = Field(description="How often people err, by pairs of answers.")
-    used_error: float
+    used_error: float = Field(description="How often people are held to err; beforehand one error in ten.")
+    pairs: int = Field(description="How many images that two people answered that is from.")
     label_teaches: float = Field(description="Those of other images that one more label is expected to correct.")
     new_answer: float = Field(description="Wrong labels that the answer about a new image is expected to correct.")
     worth_asking_twice: int = Field(description="For how many images a second answer corrects more for each answer.")

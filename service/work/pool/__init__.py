@@ -1,9 +1,9 @@
 """The ready images of a project, what is predicted of them, and the labels to learn from.
 
 Offers `champion.ChampionPredictions`, `champion.champion_predictions`, `champion.stored_predictions`,
-`champion.version_predictions`, `engine_predictions.code_of`, `pool.EnginePin`, `pool.Pool`, `pool.load_pool`,
-`pool.pin_of`, `pool.pool_of`, `predicted.contradicted`, `predicted.first_answers`, `predicted.likeliest`,
-`predicted.predicted_before`, `predictions.CurrentPredictions`, `predictions.ImagePrediction`,
+`champion.version_predictions`, `engine_predictions.EnginePredictions`, `engine_predictions.code_of`, `pool.EnginePin`,
+`pool.Pool`, `pool.load_pool`, `pool.pin_of`, `pool.pool_of`, `predicted.contradicted`, `predicted.first_answers`,
+`predicted.likeliest`, `predicted.predicted_before`, `predictions.CurrentPredictions`, `predictions.ImagePrediction`,
 `predictions.current_predictions`, `predictions.predictions_of_images`, `random_stream.Cohort`, `random_stream.Sample`,
 `random_stream.order_of`, `random_stream.read_sample`, `recipes.REFERENCE_IMAGES`, `recipes.head_named`,
 `recipes.recipe_of`, `recipes.reference_rows`, `saved_versions.check_files`, `saved_versions.folder_of`,

@@ -3,7 +3,7 @@
 A step is a function of the parts and a project; it returns counts, may run twice, and does nothing while no fact that
 it rests on has changed.
 
-Offers `QUICK`, `SLOW`, `Step`, `random_arm.GROWN`.
+Offers `QUICK`, `SLOW`, `Step`, `answered_images.AnsweredImages`, `answered_images.read_answered`, `random_arm.GROWN`.
 """
 
 from __future__ import annotations

@@ -17,7 +17,6 @@ from db.tables import OverlapRow, QueryRow, ReviewRow
 from db.views import figures
 from labeling.project import AUTO, CertificateTerms, Overlap, Policy, Project
 from labeling.types import Actor, ReviewId, ReviewKind
-from service.figures.estimates import known
 from service.figures.figures import write
 from service.figures.next_action import NextAction
 from service.labels.resolution import resolve_labels
@@ -181,7 +180,7 @@ def _ranked(parts: Parts, project: Project, new_answer: float) -> None:
     """The ranking of actions says what the answer about a new image corrects."""
     ranking = NextAction(
         pool=100, expected_wrong=9.0, accept=0, actions=[], first=[], wage=0.0, currency="USD", seconds=5.0, timed=40,
-        error=known(None), used_error=0.1, label_teaches=0.0, new_answer=new_answer, worth_asking_twice=0,
+         used_error=0.1, pairs=0, label_teaches=0.0, new_answer=new_answer, worth_asking_twice=0,
     )  # fmt: skip
     with transaction(parts.database) as session:
         figures.keep(session, project.id, [write(ranking)], f"made of {new_answer}", NOW, ":next_action")

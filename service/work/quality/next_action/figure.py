@@ -16,7 +16,6 @@ from db.views import label_audit
 from labeling.project import Project
 from labeling.review.next_action import ACTIONS, HOUR_S, Action, Candidates
 from labeling.types import ImageId
-from service.figures.estimates import Known
 from service.figures.next_action import NextAction, NextImage, OneAction
 from service.work.pool.pool import Pool
 from service.work.quality.answered_images import AnsweredImages
@@ -38,8 +37,8 @@ class Found:
     notes: Mapping[str, str]
     seconds: float
     timed: int
-    error: Known
     used_error: float
+    pairs: int
     label_teaches: float
     new_answer: float
     worth_asking_twice: int
@@ -90,8 +89,8 @@ def figure_of(session: Session, project: Project, found: Found, reasons: Reasons
         currency=budget.currency if budget else "USD",
         seconds=round(found.seconds, 1),
         timed=found.timed,
-        error=found.error,
         used_error=found.used_error,
+        pairs=found.pairs,
         label_teaches=found.label_teaches,
         new_answer=found.new_answer,
         worth_asking_twice=found.worth_asking_twice,

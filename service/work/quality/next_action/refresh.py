@@ -28,7 +28,6 @@ from labeling.review.next_action import (
     seconds_worth_asking,
 )
 from labeling.types import ImageId, LabelSource, ProjectId, ReviewKind
-from service.figures.estimates import known
 from service.figures.figures import is_current, write
 from service.figures.next_action import NextAction
 from service.work.pool.engine_predictions import EnginePredictions
@@ -174,8 +173,8 @@ def _figure(parts: Parts, ground: Ground) -> NextAction:
         notes=_notes(ground),
         seconds=ground.seconds,
         timed=ground.timed,
-        error=known(ground.answered.error),
         used_error=round(ground.answered.error.value, 4),
+        pairs=ground.answered.error.n,
         label_teaches=round(ground.teaches, 6),
         new_answer=round(float(np.median(new)), 4) if len(new) else 0.0,
         worth_asking_twice=seconds_worth_asking(ground.answered.worth_of_second(ground.teaches), new),
