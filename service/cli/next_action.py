@@ -20,7 +20,7 @@ def next_best(
     limit: Annotated[int, typer.Option(min=1, max=MOST, help="So many images at most.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """Show what to do next: engines, people, second answers, leads, ranked by wrong labels corrected for the price.
+    """Show what to do next, by the wrong labels that it is expected to correct for its price.
 
     Example: hardcase next animals --limit 10
     """

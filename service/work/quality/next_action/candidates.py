@@ -5,7 +5,7 @@ In: what was read of a project (`Ground`). Out: candidates with the chance that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 
@@ -69,10 +69,14 @@ class Ground:
         return np.where(np.isfinite(shown).all(axis=1, keepdims=True), shown, even)
 
 
-def candidates_of(ground: Ground) -> tuple[Candidates, list[str]]:
-    """All candidates, and for each the engine that would be asked; empty for people."""
+def candidates_of(ground: Ground) -> tuple[Candidates, NDArray[np.int64]]:
+    """All candidates, and for each the place of the engine that would be asked; 0 for people."""
     blocks = [*_engines(ground), _person(ground), _second(ground), _re_review(ground), _adjudicate(ground)]
-    return _joined(blocks)
+    joined = {
+        field.name: np.concatenate([getattr(block.rows, field.name) for block in blocks])
+        for field in fields(Candidates)
+    }
+    return Candidates(**joined), np.repeat([block.place for block in blocks], [len(block.rows) for block in blocks])
 
 
 def new_answers(ground: Ground) -> NDArray[np.float64]:
@@ -95,15 +99,15 @@ def expected_wrong(ground: Ground) -> float:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Block:
-    """The candidates of one action; `engine` names the engine, empty for people."""
+    """The candidates of one action; `place` is that of an engine in the escalation, 0 for people."""
 
     rows: Candidates
-    engine: str = ""
+    place: int = 0
 
 
 def _block(
     action: Action,
-    images: Iterable[int],
+    images: NDArray[np.int64],
     now: NDArray[np.float64],
     after: NDArray[np.float64],
     *,
@@ -111,22 +115,12 @@ def _block(
     money: float = 0.0,
     sizes: NDArray[np.int64] | int = 1,
     teaches: NDArray[np.float64] | float = 0.0,
-    engine: str = "",
+    place: int = 0,
 ) -> _Block:
-    ids = np.array(list(images), np.int64)
-    many = np.ones(len(ids))
-    actions = np.full(len(ids), ACTIONS.index(action), np.int64)
-    return _Block(
-        Candidates(ids, actions, now, after, seconds * many, money * many, sizes * many, teaches * many), engine
-    )
-
-
-def _joined(blocks: Sequence[_Block]) -> tuple[Candidates, list[str]]:
-    columns = {
-        field.name: np.concatenate([getattr(block.rows, field.name) for block in blocks])
-        for field in fields(Candidates)
-    }
-    return Candidates(**columns), [block.engine for block in blocks for _ in range(len(block.rows))]
+    many = np.ones(len(images))
+    actions = np.full(len(images), ACTIONS.index(action), np.int64)
+    rows = Candidates(images, actions, now, after, seconds * many, money * many, sizes * many, teaches * many)
+    return _Block(rows, place)
 
 
 def _engines(ground: Ground) -> list[_Block]:
@@ -136,25 +130,29 @@ def _engines(ground: Ground) -> list[_Block]:
         right, n = ground.judged[engine.stage.revision]
         if n < MIN_LABELS:
             continue
-        rows = np.flatnonzero(ground.waiting & ~engine.answered)
-        probs = ground.probs[rows]
-        now = 1 - probs.max(axis=1, initial=0.0)
-        after = after_engine(probs, right / n)
-        images, money = ground.pool.image_ids[rows].tolist(), engine.mean_micro / MICRO
-        sizes, name = ground.sizes[rows], engine.stage.engine
-        blocks.append(_block(Action.ENGINE, images, now, after, money=money, sizes=sizes, engine=name))
+        rows = _one_a_group(ground, ground.waiting & ~engine.answered)
+        now = 1 - ground.probs[rows].max(axis=1, initial=0.0)
+        after = after_engine(ground.probs[rows], right / n)
+        money, place = engine.mean_micro / MICRO, engine.stage.place
+        images, sizes = ground.pool.image_ids[rows], ground.sizes[rows]
+        blocks.append(_block(Action.ENGINE, images, now, after, money=money, sizes=sizes, place=place))
     return blocks
 
 
 def _person(ground: Ground) -> _Block:
     """A first person about one image of each group that may be asked about."""
-    rows = np.flatnonzero(ground.waiting & (~ground.reserved | ground.queued))
-    _, first = np.unique(ground.pool.group_ids[rows], return_index=True)
-    rows = rows[first]
+    rows = _one_a_group(ground, ground.waiting & (~ground.reserved | ground.queued))
     now = 1 - ground.probs[rows].max(axis=1, initial=0.0)
     after = np.minimum(now, ground.answered.error.value)
-    images, sizes = ground.pool.image_ids[rows].tolist(), ground.sizes[rows]
+    images, sizes = ground.pool.image_ids[rows], ground.sizes[rows]
     return _block(Action.PERSON, images, now, after, seconds=ground.seconds, sizes=sizes, teaches=ground.teaches)
+
+
+def _one_a_group(ground: Ground, mask: Mask) -> NDArray[np.int64]:
+    """The first row of each group, of these rows."""
+    rows = np.flatnonzero(mask)
+    _, first = np.unique(ground.pool.group_ids[rows], return_index=True)
+    return np.asarray(rows[first], np.int64)
 
 
 def _second(ground: Ground) -> _Block:
@@ -178,8 +176,8 @@ def _asked_again(ground: Ground, action: Action, doubted: Mapping[ImageId, float
     now, after = np.array(list(doubted.values())), np.array([one.wrong_after for one in found])
     seconds = ground.seconds * np.array([one.answers for one in found])
     teaches = (now - after) * correction_teaches(ground.teaches, error, ground.classes)
-    sizes = _sizes_of(ground, doubted)
-    return _block(action, doubted, now, after, seconds=seconds, sizes=sizes, teaches=teaches)
+    images, sizes = _images_of(ground, doubted)
+    return _block(action, images, now, after, seconds=seconds, sizes=sizes, teaches=teaches)
 
 
 def _adjudicate(ground: Ground) -> _Block:
@@ -194,13 +192,14 @@ def _adjudicate(ground: Ground) -> _Block:
     said |= {one.image_id: [] for one in found.undecided.values()}
     now = np.array([1 - odds(found.prediction(image), those, ground.classes).max() for image, those in said.items()])
     after = np.minimum(now, error)
-    sizes = _sizes_of(ground, said)
-    return _block(Action.ADJUDICATE, said, now, after, seconds=ground.seconds, sizes=sizes, teaches=ground.teaches)
+    images, sizes = _images_of(ground, said)
+    return _block(Action.ADJUDICATE, images, now, after, seconds=ground.seconds, sizes=sizes, teaches=ground.teaches)
 
 
-def _sizes_of(ground: Ground, images: Iterable[ImageId]) -> NDArray[np.int64]:
-    """How many near-duplicates each of these stands for; 1 for one that is not ready."""
-    rows = ground.pool.rows_of(np.array(list(images), np.int64))
+def _images_of(ground: Ground, images: Iterable[ImageId]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """These images, and how many near-duplicates each stands for; 1 for one that is not ready."""
+    ids = np.array(list(images), np.int64)
+    rows = ground.pool.rows_of(ids)
     if not len(ground.pool):
-        return np.ones(len(rows), np.int64)
-    return np.where(rows >= 0, ground.sizes[rows], 1)
+        return ids, np.ones(len(ids), np.int64)
+    return ids, np.where(rows >= 0, ground.sizes[rows], 1)

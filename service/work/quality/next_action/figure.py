@@ -5,7 +5,7 @@ In: candidates in the order of the ranking. Out: the figure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,13 +28,17 @@ BEST = 100
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """A ranking: `rows` and `engines` in its order, and what the figure says beside it."""
+    """A ranking: `rows` and the engines' `places` in its order (0: people), and what the figure says beside it.
+
+    `engines` and `notes` are by place.
+    """
 
     rows: Candidates
-    engines: Sequence[str]
+    places: NDArray[np.int64]
+    engines: Mapping[int, str]
     groups: int
     expected_wrong: float
-    notes: Mapping[str, str]
+    notes: Mapping[int, str]
     seconds: float
     timed: int
     used_error: float
@@ -98,31 +102,22 @@ def figure_of(session: Session, project: Project, found: Found, reasons: Reasons
 
 
 def _actions(found: Found, wage: float) -> list[OneAction]:
-    """A row for each action that people do, and for each engine."""
-    names = [ACTIONS[at] for at in found.rows.actions.tolist()]
-    engines = sorted({*filter(None, found.engines), *found.notes})
-    kinds = [(Action.ENGINE, engine) for engine in engines]
-    kinds += [(one, "") for one in Action if one not in (Action.ENGINE, Action.ACCEPT)]
-    by_kind = list(zip(names, found.engines, strict=True))
-    return [
-        _action(
-            found.rows, np.array([at for at, one in enumerate(by_kind) if one == kind], np.int64), *kind, found, wage
-        )
-        for kind in kinds
-    ]
+    """A row for each engine, and for each action that people do."""
+    kinds = [(Action.ENGINE, place) for place in sorted(found.engines)]
+    kinds += [(one, 0) for one in Action if one not in (Action.ENGINE, Action.ACCEPT)]
+    return [_action(found, action, place, wage) for action, place in kinds]
 
 
-def _action(
-    rows: Candidates, at: NDArray[np.int64], action: Action, engine: str, found: Found, wage: float
-) -> OneAction:
-    best = rows.take(at[:BEST])
+def _action(found: Found, action: Action, place: int, wage: float) -> OneAction:
+    at = np.flatnonzero((found.rows.actions == ACTIONS.index(action)) & (found.places == place))
+    best = found.rows.take(at[:BEST])
     seconds, money = float(best.seconds.sum()), float(best.price(wage).sum()) if wage > 0 else None
     teaches = float(best.teaches.sum())
     corrects = float(best.gain.sum()) - teaches
     n = len(best)
     return OneAction(
         action=action.value,
-        engine=engine,
+        engine=found.engines.get(place, ""),
         images=len(at),
         seconds=round(seconds / n, 1) if n else None,
         money=round(money / n, 6) if n and money is not None else None,
@@ -131,7 +126,7 @@ def _action(
         teaches=round(teaches, 2) if n else None,
         per_hour=round((corrects + teaches) / seconds * HOUR_S, 1) if seconds else None,
         per_money=round((corrects + teaches) / money, 2) if money else None,
-        note=found.notes.get(engine, "") if engine else "",
+        note=found.notes.get(place, ""),
     )
 
 
@@ -144,7 +139,7 @@ def _first(session: Session, found: Found, reasons: Reasons, wage: float) -> lis
             image_id=image,
             content_hash=places[image].content_hash,
             action=ACTIONS[best.actions[at]].value,
-            engine=found.engines[at],
+            engine=found.engines.get(int(found.places[at]), ""),
             wrong_now=round(float(best.wrong_now[at]), 4),
             wrong_after=round(float(best.wrong_after[at]), 4),
             corrects=round(float(best.gain[at]), 4),

@@ -89,7 +89,8 @@ def _read(parts: Parts, project: Project) -> Ground:
         reserved = np.isin(pool.group_ids, order_of(stream.read_stream(session, project.id)).ids)
         queued = np.isin(pool.image_ids, _queued(session, project, answered))
         judged = {
-            one.stage.revision: _judged(session, project, pool, one, taken & ~queued) for one in predicted.engines
+            one.stage.revision: _judged(session, project, pool, one, taken & ~queued & ~reserved)
+            for one in predicted.engines
         }
         suspicious = _suspicious(session, project, answered)
         held = project_stats.labels_now(session, project.id)
@@ -130,7 +131,10 @@ def _group_sizes(pool: Pool) -> NDArray[np.int64]:
 def _judged(
     session: Session, project: Project, pool: Pool, engine: EnginePredictions, labelled: Mask
 ) -> tuple[int, int]:
-    """On how many images that people labelled this engine was right, and of how many that it was asked about."""
+    """On how many images that people labelled this engine was right, and of how many that it was asked about.
+
+    None is of the random stream: what that measures must not steer what is asked.
+    """
     rows = np.flatnonzero(engine.answered & labelled)[:MOST_JUDGED]
     stands = labels.current_of(session, [ImageId(one) for one in pool.image_ids[rows].tolist()])
     codes, answers = project.config.answers.code, engine.answers
@@ -162,12 +166,13 @@ def _suspicious(session: Session, project: Project, answered: AnsweredImages) ->
 
 
 def _figure(parts: Parts, ground: Ground) -> NextAction:
-    candidates, engines = candidates_of(ground)
+    candidates, places = candidates_of(ground)
     order = rank(candidates, ground.project.config.policy.stop.wage)
     new = new_answers(ground)
     found = Found(
         rows=candidates.take(order),
-        engines=[engines[at] for at in order.tolist()],
+        places=places[order],
+        engines={one.stage.place: one.stage.engine for one in ground.predicted.engines},
         groups=len(np.unique(ground.pool.group_ids)),
         expected_wrong=expected_wrong(ground),
         notes=_notes(ground),
@@ -184,10 +189,10 @@ def _figure(parts: Parts, ground: Ground) -> NextAction:
         return figure_of(session, ground.project, found, shown)
 
 
-def _notes(ground: Ground) -> dict[str, str]:
-    """Of engines of which too little is known, why."""
+def _notes(ground: Ground) -> dict[int, str]:
+    """Of engines of which too little is known, by their place, why."""
     return {
-        one.stage.engine: f"not yet known: {n} of {MIN_LABELS} images that people labelled and it was asked about"
+        one.stage.place: f"not yet known: {n} of {MIN_LABELS} images that people labelled and it was asked about"
         for one in ground.predicted.engines
         if (n := ground.judged[one.stage.revision][1]) < MIN_LABELS
     }
