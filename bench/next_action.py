@@ -5,8 +5,9 @@ drawn uniformly. After 40 random images the most doubtful by margin are asked ab
 fitted anew. Second answers go to the most doubtful answers (`labeling.review.overlap.choose`); where two people differ
 a third decides, where three do a lead who errs as often: each answer counts. Arms: fixed shares of the answered
 images, today's rule (a tenth, a fifth of that while none differs), and the ranking, which asks a second answer where it
-is expected to correct more labels for each answer than a new image (`overlap.second_answers_by_worth`). What counts is
-the share of right labels of *all* images, people's and, of the rest, the machine's, at equal answers.
+is expected to correct more labels for each answer than a new image, and never fewer than today's rule
+(`overlap.second_answers_by_worth`). What counts is the share of right labels of *all* images, people's and, of the
+rest, the machine's, at equal answers.
 
 The best fixed share of a cell is chosen by the same runs, so it is lucky; the interval is of the paired difference.
 The stated chances are held against the truth as well: the rate at which people err, and the expected wrong labels.
@@ -130,13 +131,19 @@ def second_due(arm: str, run: Run, probs: Probs, queue: Rows) -> int:
     """How many second answers this arm asks for now."""
     answered, alone = len(run.said), run.alone
     several = answered - len(alone)
-    if arm == RANKING:
-        run.believed = usual_error(run.pairs, CLASSES)
-        worth = seconds_worth_asking(*gains(run, alone, run.believed.value, probs, queue))
-        return second_answers_by_worth(worth, answered=answered, several=several, compared=run.compared)
-    if arm != TODAY:
+    if arm in SHARES:
         return int(float(arm) * answered) - several
     due = second_answers(0.1, answered=answered, several=several, since=answered - run.at_last, repeated=run.repeated)
+    if arm == RANKING:
+        run.believed = usual_error(run.pairs, CLASSES)
+        due = second_answers_by_worth(
+            seconds_worth_asking(*gains(run, alone, run.believed.value, probs, queue)),
+            answered=answered,
+            several=several,
+            compared=run.compared,
+            since=answered - run.at_last,
+            repeated=run.repeated,
+        )
     run.at_last = answered if due > 0 else run.at_last
     return due
 

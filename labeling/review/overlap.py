@@ -44,7 +44,7 @@ RARE, SURE = 0.2, 0.9
 FLOOR = 0.2
 """This part of the share is asked even then: somebody may begin to err."""
 STARTING_SHARE, TELLING = 0.1, 15
-"""Where the number follows from its worth: this share is asked twice until so many second answers are there."""
+"""Where the number follows from its worth: this share at least, and this alone until so many second answers came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,32 +200,33 @@ def second_answers(share: float, *, answered: int, several: int, since: int, rep
     return within if most_that_differ >= RARE else min(within, int(FLOOR * share * since))
 
 
-def second_answers_by_worth(worth: int, *, answered: int, several: int, compared: int) -> int:
+def second_answers_by_worth(
+    worth: int, *, answered: int, several: int, compared: int, since: int, repeated: int
+) -> int:
     """How many more of the doubtful may be asked twice now, where the policy leaves it to what that is worth.
 
-    A tenth of the images until 15 second answers tell how often people err; then those that are worth it, and a
-    fiftieth of the images at least, because somebody may begin to err.
+    As many as are worth it once 15 second answers tell how often people err, and never fewer than a fixed share of a
+    tenth would have: that finds who begins to err.
 
     Parameters
     ----------
     worth : int
         For how many images a second answer is worth more than a new image (`next_action.seconds_worth_asking`).
-    answered, several : int
+    answered, several, since, repeated : int
         As in `second_answers`.
     compared : int
         How many second answers there are.
 
     Examples
     --------
-    >>> second_answers_by_worth(40, answered=200, several=12, compared=10)
+    >>> second_answers_by_worth(40, answered=200, several=12, compared=10, since=60, repeated=0)
     8
-    >>> second_answers_by_worth(40, answered=200, several=30, compared=25)
+    >>> second_answers_by_worth(40, answered=200, several=30, compared=25, since=60, repeated=0)
     40
-    >>> second_answers_by_worth(0, answered=2000, several=30, compared=25)
-    10
+    >>> second_answers_by_worth(0, answered=400, several=30, compared=25, since=60, repeated=12)
+    1
     """
-    share = STARTING_SHARE if compared < TELLING else FLOOR * STARTING_SHARE
-    least = max(0, int(share * answered) - several)
+    least = second_answers(STARTING_SHARE, answered=answered, several=several, since=since, repeated=repeated)
     return least if compared < TELLING else max(least, worth)
 
 

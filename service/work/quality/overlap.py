@@ -144,12 +144,12 @@ def _budget(session: Session, project: Project, found: AnsweredImages) -> int:
         return 0
     several, waiting = overlaps.count_asked(session, project.id, BY_DOUBT)
     answered = overlaps.count_answered(session, project.id, BY_DOUBT)
+    since = overlaps.count_answered_since(session, project.id, BY_DOUBT)
+    counts = {"answered": answered, "several": several, "since": since, "repeated": found.repeated}
     if policy.share == AUTO:
-        worth = _worth_asking(session, project, found)
-        due = second_answers_by_worth(worth, answered=answered, several=several, compared=len(found.pairs))
+        due = second_answers_by_worth(_worth_asking(session, project, found), compared=len(found.pairs), **counts)
     else:
-        since = overlaps.count_answered_since(session, project.id, BY_DOUBT)
-        due = second_answers(policy.share, answered=answered, several=several, since=since, repeated=found.repeated)
+        due = second_answers(policy.share, **counts)
     return min(due, MOST_WAITING - waiting)
 
 

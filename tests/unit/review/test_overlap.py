@@ -153,10 +153,20 @@ def test_never_more_are_asked_twice_than_the_share_allows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("worth", "several", "compared", "due"),
-    [(50, 0, 0, 20), (50, 20, 0, 0), (50, 20, 15, 50), (0, 20, 15, 0), (0, 2, 15, 2), (0, 2, 14, 18)],
+    ("worth", "several", "compared", "repeated", "due"),
+    [
+        (50, 0, 0, 0, 20),
+        (50, 20, 0, 0, 0),
+        (50, 20, 15, 0, 50),
+        (0, 20, 15, 0, 0),
+        (0, 2, 15, 0, 18),
+        (0, 2, 15, 11, 2),
+    ],
 )
-def test_second_answers_by_worth_first_tell_how_often_people_err_and_never_end(
-    worth: int, several: int, compared: int, due: int
+def test_second_answers_by_worth_are_never_fewer_than_a_tenth_by_its_own_rule(
+    worth: int, several: int, compared: int, repeated: int, due: int
 ) -> None:
-    assert second_answers_by_worth(worth, answered=200, several=several, compared=compared) == due
+    counts = {"answered": 200, "several": several, "since": 100, "repeated": repeated}
+
+    assert second_answers_by_worth(worth, compared=compared, **counts) == due
+    assert due >= second_answers(0.1, **counts)
