@@ -65,7 +65,8 @@ class NextAction(msgspec.Struct):
     expected_wrong: float
     """How many of their labels are expected to be wrong now, those that only the machine gives among them."""
     accept: int
-    """How many of them are best left as they are: nothing that could be done is expected to correct anything."""
+    """How many of them are best left as they are: nothing that could be done is expected to correct anything. What is
+    reserved for the random stream is not among them."""
     actions: list[OneAction]
     first: list[NextImage]
     """The first 100 of the ranking."""

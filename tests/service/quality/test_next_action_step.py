@@ -91,7 +91,7 @@ def test_people_are_asked_first_about_what_is_least_sure_and_never_about_the_res
     assert (found.first[0].action, found.first[0].wrong_now) == ("person", pytest.approx(0.6, abs=0.01))
     assert ground.reserved[0] not in {one.image_id for one in found.first}
     assert found.pool == 102
-    assert found.accept == found.pool - sum(one.images for one in found.actions)
+    assert found.accept == found.pool - sum(one.images for one in found.actions) - len(ground.reserved)
 
 
 def test_what_is_surer_than_people_are_is_left_as_it_is(make: Callable[..., Ground]) -> None:
@@ -100,7 +100,7 @@ def test_what_is_surer_than_people_are_is_left_as_it_is(make: Callable[..., Grou
 
     found = ranked(ground)
 
-    assert (found.first, found.accept, found.expected_wrong) == ([], 102, 0.0)
+    assert (found.first, found.accept, found.expected_wrong) == ([], 90, 0.0)
     assert of(found, "person").seconds is None
 
 
@@ -189,14 +189,19 @@ def test_page_api_and_command_say_the_same_and_that_it_is_not_measured(
     with web(database, tmp_path) as client:
         key = make_key(database, Role.ENGINEER)
         before = client.get("/api/projects/animals/next", headers=bearer(key)).json()
+        nothing = Cli(tmp_path)("next", "animals").stdout
         ranked(ground)
         given = client.get("/api/projects/animals/next?limit=3", headers=bearer(key)).json()
         client.headers.update(HTML)
         log_in(client, key)
         page = " ".join(client.get("/projects/animals/savings").text.split())
     command = Cli(tmp_path).document("next", "animals", "--limit", "3")
+    typed = Cli(tmp_path)("next", "animals", "--limit", "3").stdout
 
     assert before["ranking"] is None
+    assert nothing.startswith("Not counted yet")
+    assert typed.startswith("Expected by a model") and "by money: 36 USD an hour" in typed
+    assert command["first"][0]["reason"] in typed
     assert given["ranking"] == command
     assert len(command["first"]) == 3
     person = next(one for one in command["actions"] if one["action"] == "person")

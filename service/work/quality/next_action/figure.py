@@ -37,6 +37,7 @@ class Found:
     places: NDArray[np.int64]
     engines: Mapping[int, str]
     groups: int
+    accept: int
     expected_wrong: float
     notes: Mapping[int, str]
     seconds: float
@@ -82,11 +83,10 @@ class Reasons:
 def figure_of(session: Session, project: Project, found: Found, reasons: Reasons) -> NextAction:
     """The figure."""
     stop, budget = project.config.policy.stop, project.config.policy.budget
-    ranked = len(found.rows)
     return NextAction(
         pool=found.groups,
         expected_wrong=found.expected_wrong,
-        accept=max(found.groups - ranked, 0),
+        accept=found.accept,
         actions=_actions(found, stop.wage),
         first=_first(session, found, reasons, stop.wage),
         wage=stop.wage,

@@ -174,6 +174,7 @@ def _figure(parts: Parts, ground: Ground) -> NextAction:
         places=places[order],
         engines={one.stage.place: one.stage.engine for one in ground.predicted.engines},
         groups=len(np.unique(ground.pool.group_ids)),
+        accept=_accept(ground, candidates.image_ids[order]),
         expected_wrong=expected_wrong(ground),
         notes=_notes(ground),
         seconds=ground.seconds,
@@ -187,6 +188,15 @@ def _figure(parts: Parts, ground: Ground) -> NextAction:
     shown = Reasons(ground.project, ground.pool, ground.probs, ground.answered)
     with reading(parts.database) as session:
         return figure_of(session, ground.project, found, shown)
+
+
+def _accept(ground: Ground, ranked: NDArray[np.int64]) -> int:
+    """How many groups nothing is to be done about; the reserve is left as it is for the random stream."""
+    rows = ground.pool.rows_of(ranked)
+    busy = ground.waiting & ground.reserved
+    busy[rows[rows >= 0]] = True
+    groups = ground.pool.group_ids
+    return len(np.unique(groups)) - len(np.unique(groups[busy]))
 
 
 def _notes(ground: Ground) -> dict[int, str]:
