@@ -24,7 +24,9 @@ from labeling.types import Actor, LabelSource, ReviewKind
 from service.demo.annotators import SimulatedAnswers
 from service.demo.look_back import make_rounds, read_past, take_pictures
 from service.demo.loop import is_counted
-from service.demo.machine_labels import compare_certificate, compare_machine_labels
+from service.demo.measured.finished import compare_certificate
+from service.demo.measured.machine_labels import compare_machine_labels
+from service.demo.measured.moment import read_moment
 from service.work.certify.certify import certify
 from service.work.figures.refresh import refresh
 from service.work.learn.learn import learn
@@ -88,7 +90,7 @@ def test_the_pictures_show_the_champion_on_the_random_labels(ground: Ground) -> 
     ground.label(ground.reserved, ReviewKind.RANDOM)
     turn(ground)
 
-    pictures = take_pictures(ground.parts, read_past(ground.parts, ground.project), people_of(ground))
+    pictures = take_pictures(ground.parts, read_moment(ground.parts, ground.project), people_of(ground))
 
     assert pictures.confusion.sum() == len(ground.reserved)
     assert len(pictures.hardest) == 12
@@ -97,20 +99,20 @@ def test_the_pictures_show_the_champion_on_the_random_labels(ground: Ground) -> 
 
 
 def test_without_a_champion_there_are_no_pictures(ground: Ground) -> None:
-    pictures = take_pictures(ground.parts, read_past(ground.parts, ground.project), people_of(ground))
+    pictures = take_pictures(ground.parts, read_moment(ground.parts, ground.project), people_of(ground))
 
     assert not pictures.confusion.any() and not pictures.hardest
 
 
 def test_the_bounds_of_machine_labels_are_compared_with_the_truth(ground: Ground) -> None:
-    past, people = read_past(ground.parts, ground.project), people_of(ground)
-    before = compare_machine_labels(ground.parts, past, people)
+    people = people_of(ground)
+    before = compare_machine_labels(read_moment(ground.parts, ground.project), people)
     ground.label(ground.pool[:30], ReviewKind.HARD)
     ground.label(ground.reserved, ReviewKind.RANDOM)
     turn(ground)
     predict(ground.parts, ground.project.id)
 
-    found = compare_machine_labels(ground.parts, read_past(ground.parts, ground.project), people)
+    found = compare_machine_labels(read_moment(ground.parts, ground.project), people)
 
     assert before == ()
     assert found[-1].images == 30 and found[0].images < 30
@@ -176,15 +178,15 @@ def test_what_a_certificate_promised_stands_beside_what_is_so(ground: Ground) ->
     with transaction(ground.parts.database) as session:
         projects.configure(session, project.id, project.config, Actor("ann", "a target", NOW))
     certify(ground.parts, project.id)
-    past = read_past(ground.parts, project)
-    before = compare_certificate(ground.parts, past, people)
+    moment = read_moment(ground.parts, project)
+    before = compare_certificate(ground.parts, moment, people)
     certifying = Certifying(replace(ground, project=project))
     certifying.play(1)
     certifying.version()
     certifying.play(1)
     certify(ground.parts, project.id)
 
-    found = compare_certificate(ground.parts, past, people)
+    found = compare_certificate(ground.parts, moment, people)
 
     assert not before.tried and before.true_precision is None and "tried next with 12" in before.words
     assert found.tried and found.stands and found.sampled == 12

@@ -22,9 +22,9 @@ from labeling.learn.classifier import Inputs
 from labeling.types import NONE_OF_THESE, Incoming
 from service.demo.annotators import Account, Annotators, SimulatedAnswers, shown_choice, submitted_form
 from service.demo.images import prepare_images
+from service.demo.measured.random_arm import RandomArm
 from service.demo.people import People, Person
 from service.demo.project import gold_manifest, project_file
-from service.demo.random_arm import RandomArm
 from service.demo.report import (
     HardImage,
     Line,
@@ -392,6 +392,7 @@ SUMMARY = Summary(
     accuracy_on_what_is_left=Measured(None, None, None, 0, 0.9),
     share_of_wrong_labels=Measured(None, None, None, 12, 0.05),
     random_arm=(RandomPoint(20, Measured(0.6, 0.5, 0.7, 60, 0.61)),),
+    earlier={},
     calibrated=True,
     replayed=Replayed(3, 3),
     seconds=12.0,
@@ -412,6 +413,7 @@ PROMISED = {
     "accuracy_on_what_is_left",
     "share_of_wrong_labels",
     "random_arm",
+    "earlier",
     "calibrated",
     "replayed",
     "seconds",
