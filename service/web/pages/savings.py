@@ -9,6 +9,7 @@ from db.session import reading
 from db.views import dashboard
 from service.figures.figures import name_of
 from service.figures.random_arm import RandomArm
+from service.labels.certificates import read_certificates
 from service.projects.savings import savings_of
 from service.web.edge.access import Guarded, ProjectDep
 from service.web.pages.rendering import page
@@ -22,5 +23,8 @@ def show_savings(request: Request, parts: PartsDep, project: ProjectDep) -> Resp
     with reading(parts.database) as session:
         found = savings_of(session, project, parts.now())
         counted = dashboard.figures(session, project.id).get(name_of(RandomArm))
+        certificates = read_certificates(session, project)
     computed_at = counted.computed_at if counted else None
-    return page(request, "savings.html", project=project, found=found, computed_at=computed_at)
+    return page(
+        request, "savings.html", project=project, found=found, certificates=certificates, computed_at=computed_at
+    )
