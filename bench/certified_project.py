@@ -33,7 +33,9 @@ from labeling.select.query.stream import position_of
 from labeling.types import ImageId
 from service.labels.resolution import resolve_labels
 from service.settings import Settings
+from service.work.certify.ahead import keeps_version, wants_version
 from service.work.certify.certify import certify, withdraw
+from service.work.certify.delivery import keep_terms
 from service.work.failpoints import Failpoints
 from service.work.learn import learn
 from service.work.promote import judge
@@ -105,20 +107,28 @@ class PlayedProject:
         self._bring(self._now)
 
     def play(self, answers: int) -> None:
-        """Until about so many answers are given, or nothing is left to ask."""
+        """Until about so many answers are given, or nothing is left to ask; in the order of the worker's jobs."""
         while self.answers + self.project.config.policy.query_size / 2 < answers:
             if len(self._late) and self.answers >= answers / 2:
                 self._arrive()
-            certify(self.parts, self.project.id)
+            keep_terms(self.parts, self.project.id)
             if not choose_query(self.parts, self.project.id, Trigger.ANSWERED, force=True)["asked"]:
                 break
             self._answer()
-            if learn.due(self.parts, self.project.id):
-                learn.learn(self.parts, self.project.id, Trigger.ANSWERED)
-                if judge.judge(self.parts, self.project.id, Trigger.LEARNED)["promoted"]:
-                    withdraw(self.parts, self.project.id)
-                    predict(self.parts, self.project.id)
-        certify(self.parts, self.project.id)
+            self._learn()
+            certify(self.parts, self.project.id)
+
+    def _learn(self) -> None:
+        """Fit and judge where it is due, or where the sample has its size and the attempt waits for a version."""
+        waits = wants_version(self.parts, self.project.id) and learn.has_new_labels(self.parts, self.project.id)
+        if not waits and not learn.due(self.parts, self.project.id):
+            return
+        learn.learn(self.parts, self.project.id, Trigger.ANSWERED)
+        if keeps_version(self.parts, self.project.id):
+            return
+        if judge.judge(self.parts, self.project.id, Trigger.LEARNED)["promoted"]:
+            withdraw(self.parts, self.project.id)
+            predict(self.parts, self.project.id)
 
     @property
     def answers(self) -> int:

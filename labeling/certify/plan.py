@@ -6,6 +6,7 @@ numbers of answers. Invariant: nothing here depends on what a certifying answer 
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ __all__ = [
 ]
 
 SAMPLES_AT_ONCE = 1_024
+MAY_LOSE = 2 / 3
+"""Of what a reserve can lose to queries before it holds a sample no more, so much before the stream is asked first."""
 PATIENCE = 1.1
 """An answer that is missing counts as wrong once people have given a tenth more answers than the look needs."""
 
@@ -242,32 +245,40 @@ def stream_answers(in_set: NDArray[np.bool_], answered: int, images: int) -> int
     return max(0, int(places[images - 1]) + 1 - answered) if images else 0
 
 
-def stream_first(in_set: NDArray[np.bool_], drawn: NDArray[np.bool_], images: int, lost: float) -> int:
+def stream_first(in_set: NDArray[np.bool_], drawn: NDArray[np.bool_], images: int, lost: int, losing: float) -> int:
     """How many groups of the stream a query asks about first, so that the reserve still holds the sample.
 
-    Each query takes shadow picks out of the set, and in a small reserve they may be too many before the sample has its
-    size. 0 while the reserve has more to lose than one query takes, and where it does not hold the sample any more.
+    Each query takes shadow picks out of the set, drawn ones among them. Of what the reserve can lose before it holds
+    the sample no more, `MAY_LOSE` may be lost until the sample has its size: sooner, the version would rest on few
+    labels. In a large reserve the policy's share of the stream brings the sample long before, and one that never held
+    twice the sample is not asked first: there it would leave no time to learn.
 
     Parameters
     ----------
     in_set, drawn : (R,) bool arrays
         Of the groups of the reserve in the order of the stream: whether the set holds them, whether they were asked.
     images : int
-        What the next look needs.
-    lost : float
-        How many of the set's reserved groups a query is expected to take.
+        What the next look needs; as many as the set holds where it holds fewer by now.
+    lost : int
+        How many groups of the reserve queries have taken out of the set.
+    losing : float
+        How many the next query is expected to take.
 
     Examples
     --------
-    >>> in_set, drawn = np.array([True, False, True, True, True]), np.array([True, True, False, False, False])
-    >>> [stream_first(in_set, drawn, 3, lost) for lost in (0.5, 1.0)], stream_first(in_set, drawn, 5, 1.0)
-    ([0, 2], 0)
+    >>> in_set, drawn = np.ones(40, bool), np.arange(40) < 1
+    >>> [stream_first(in_set, drawn, 10, lost, 2.0) for lost in (0, 30, 60)]
+    [0, 0, 10]
     """
-    missing, spare = images - int(np.count_nonzero(in_set & drawn)), int(np.count_nonzero(in_set)) - images
-    if missing <= 0 or not 0 <= spare <= lost:
+    held = int(np.count_nonzero(in_set))
+    if held + lost < 2 * images:
         return 0
-    undrawn = in_set[~drawn]
-    return int(np.flatnonzero(undrawn)[missing - 1]) + 1
+    images = min(images, held)
+    there = int(np.count_nonzero(in_set & drawn))
+    if there >= images or lost + losing < MAY_LOSE * (held + lost - images):
+        return 0
+    wanted = min(held, images + math.ceil(losing * images / held))  # the query takes its part of these too
+    return int(np.flatnonzero(in_set[~drawn])[wanted - there - 1]) + 1
 
 
 def _enough(wrong: int, size: int, delta: float, allowed: Callable[[Counts], Counts]) -> Iterator[int]:

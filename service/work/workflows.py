@@ -34,6 +34,7 @@ from service.logs import get_logger
 from service.notifications.targets import has_targets
 from service.work.certify.ahead import awaits_attempt, awaits_verdict, keeps_version, wants_version
 from service.work.certify.certify import certify, withdraw
+from service.work.certify.delivery import keep_terms
 from service.work.delete.elsewhere import clear_up
 from service.work.delete.rows import remove_rows
 from service.work.delete.traces import remove_traces
@@ -131,6 +132,7 @@ class _Loop:
         if trigger != Trigger.HAND and self.steps.one(awaits_attempt, project_id):
             self._ask(project_id, Trigger.ANSWERED, JobName.CERTIFY)  # which leads back here
             return {"asked": 0, "query": 0}
+        self.steps.one(keep_terms, project_id)  # before anybody is asked: only younger answers certify
         chosen = self.steps.one(query.choose_query, project_id, Trigger(trigger), force=wanted.force)
         if chosen["asked"]:
             self._ask(project_id, Trigger.SELECTED, JobName.REVIEW, JobName.FIGURES)

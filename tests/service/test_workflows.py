@@ -19,6 +19,7 @@ from PIL import Image
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
+from db.repositories.certificates import certificates
 from db.repositories.engines import reports
 from db.repositories.images import registrations
 from db.repositories.projects import projects
@@ -27,7 +28,7 @@ from db.session import reading, transaction
 from db.tables import ImageRow, PrelabelRow, PromotionRow, QueryRow, ReviewRow, VersionRow
 from labeling.errors import Conflict
 from labeling.jobs import JobName, Trigger
-from labeling.project import Policy, Project, Shares
+from labeling.project import CertificateTerms, Policy, Project, Shares
 from labeling.types import Actor, Incoming
 from service.cli import app
 from service.ingest.register import register_items
@@ -141,7 +142,8 @@ def test_images_become_questions_by_triggers_alone(
     with running_worker(home.settings), ExitStack() as ending:
         ending.callback(home.jobs.close)
         wait_until(lambda: settled(home), "the first sweep finds no project")
-        project = make_project(home.database, policy=POLICY)
+        terms = CertificateTerms(precision=0.9, confidence=0.9, first_size=50, sizes=1)
+        project = make_project(home.database, policy=replace(POLICY, certificate=terms))
 
         register(home, project, pictures(tmp_path / "pictures"))
         wait_until(lambda: "ERROR" in jobs_of(home, JobName.REVIEW) and settled(home), "the loop comes to a rest")
@@ -153,6 +155,8 @@ def test_images_become_questions_by_triggers_alone(
         assert home.failures(project) == {}, "Label Studio being away is nobody's failure"
         with reading(home.database) as session:
             assert [beat.executor for beat in heartbeats.everyone(session)] == ["worker-0"]
+            kept = certificates.terms_in_force(session, project.id)
+            assert kept is not None and kept.newest_review == 0, "terms stand before anybody is asked"
 
 
 def test_a_job_that_fails_three_times_is_left_alone_until_it_is_retried(

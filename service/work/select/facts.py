@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from db.repositories.certificates import certificates, sets
 from db.repositories.projects import projects
 from db.repositories.queries import comparisons, gold, queries, stream
+from db.repositories.queries import pool as ready_images
 from db.repositories.queries.comparisons import Comparison
 from db.repositories.reviews import reviews
 from db.session import reading
@@ -27,9 +28,6 @@ from service.work.pool.random_stream import order_of
 from service.work.wiring import Parts
 
 __all__ = ["Facts", "read_facts"]
-
-LOST = 1.5
-"""A query takes its size's part of the reserve into shadow picks; so many times that at most, for parts vary."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +47,8 @@ class Facts:
     """The groups in which an image has a label by a certificate."""
     stream_first: int
     """How many groups of the stream come before anything else, for a certificate's sample."""
+    weights: dict[int, float] | None
+    """What a label of an image is worth, by image; None where the policy names no number."""
     gave_way: bool
     """Whether the newest planned comparison found the project's strategy worse than random."""
 
@@ -75,6 +75,7 @@ def read_facts(parts: Parts, project_id: ProjectId, force: bool) -> Facts | None
             gold_asked=len(gold.asked_reviews(session, project_id)),
             certified=certificates.certified_groups(session, project_id),
             stream_first=_stream_first(session, project, order_of(found), stream.count_groups(session, project_id)),
+            weights=ready_images.numbers(session, project_id, by) if (by := project.config.policy.weigh_by) else None,
             gave_way=_gave_way(comparisons.everyone(session, project_id), project),
         )
 
@@ -89,10 +90,12 @@ def _stream_first(session: Session, project: Project, order: Order, groups: int)
     by_order = np.argsort(order.positions, kind="stable")
     ids, drawn = order.ids[by_order], order.drawn[by_order]
     asked = np.isin(ids, list(sets.drawn_since(session, project.id, terms.newest_review)))
-    aside = [*sets.touched_groups(session, project.id), *stream.shadow_picks(session, project.id)]
-    in_set = ~np.isin(ids, aside) & (asked | ~drawn) & (order.positions[by_order] > terms.cursor)
-    size = project.config.policy.query_size
-    return stream_first(in_set, drawn, terms.terms.planned_sizes[tried], LOST * size * len(ids) / max(groups, 1))
+    free = ~np.isin(ids, list(sets.touched_groups(session, project.id))) & (asked | ~drawn)
+    free &= order.positions[by_order] > terms.cursor
+    in_set = free & ~np.isin(ids, list(stream.shadow_picks(session, project.id)))
+    losing = project.config.policy.query_size * len(ids) / max(groups, 1)  # its size's part of the reserve
+    lost = int(np.count_nonzero(free & ~in_set))
+    return stream_first(in_set, drawn, terms.terms.planned_sizes[tried], lost, losing)
 
 
 def _gave_way(found: Sequence[Comparison], project: Project) -> bool:

@@ -17,6 +17,7 @@ from labeling.certify.plan import (
     next_look,
     schedule,
     stream_answers,
+    stream_first,
 )
 from labeling.errors import Invalid
 from labeling.estimates import images_for_certificate
@@ -84,6 +85,60 @@ def test_missing_answers_are_counted_along_the_stream() -> None:
     stream = np.array([True, False, True, True, False, False, True])
 
     assert [stream_answers(stream, 3, images) for images in (0, 1, 2, 3, 4, 5)] == [0, 0, 0, 1, 4, None]
+
+
+def _played(groups: int, reserve: int, images: int, query: int, share: float, seed: int) -> tuple[int, int]:
+    """Queries until the sample has its size: how many hard labels there are, and how large the sample became.
+
+    Each query takes the same part of the reserve as of what is open, by chance.
+    """
+    rng = np.random.default_rng(seed)
+    in_set, drawn, hard = np.ones(reserve, bool), np.zeros(reserve, bool), 0
+    for _ in range(groups):
+        losing = query * reserve / groups
+        first = stream_first(in_set, drawn, images, int(np.count_nonzero(~in_set)), losing)
+        asked = np.flatnonzero(~drawn)[: max(first, round(share * query))]
+        drawn[asked] = True
+        hard += query - len(asked)
+        in_set &= rng.random(reserve) >= (query - len(asked)) / max(groups - reserve - hard, 1)
+        if np.count_nonzero(in_set & drawn) >= images or drawn.all():
+            break
+    return hard, int(np.count_nonzero(in_set & drawn))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.33])
+def test_a_small_reserve_brings_the_sample_whatever_the_share_of_the_stream(share: float) -> None:
+    """Of 530 groups 140 are reserved: without the rule, at a share of .33, 8 of 50 samples come to their size."""
+    played = [_played(530, 140, 50, 40, share, seed) for seed in range(50)]
+
+    assert sum(sampled >= 50 for _, sampled in played) >= 48
+    assert 100 <= np.median([hard for hard, _ in played]) <= 160
+
+
+def test_in_a_large_reserve_the_share_of_the_policy_is_all_that_is_asked() -> None:
+    in_set, drawn = np.ones(5_000, bool), np.arange(5_000) < 40
+
+    assert stream_first(in_set, drawn, 100, 400, 10.0) == 0
+
+
+def test_where_the_reserve_holds_the_sample_no_more_all_that_is_left_is_asked_about() -> None:
+    in_set, drawn = np.arange(100) < 40, np.arange(100) % 2 == 0
+
+    assert stream_first(in_set, drawn, 50, 60, 1.0) == 20
+
+
+def test_where_the_reserve_never_held_twice_the_sample_nothing_is_asked_first() -> None:
+    assert stream_first(np.ones(99, bool), np.zeros(99, bool), 50, 0, 10.0) == 0
+
+
+def test_groups_outside_the_set_are_counted_on_the_way_to_those_within() -> None:
+    in_set = np.array([True, False, False, True, True, True])
+
+    assert stream_first(in_set, np.zeros(6, bool), 2, 4, 0.0) == 4
+
+
+def test_nothing_is_asked_first_once_the_sample_has_its_size() -> None:
+    assert stream_first(np.ones(100, bool), np.arange(100) < 50, 50, 30, 0.0) == 0
 
 
 def test_terms_that_cannot_be_are_refused() -> None:
