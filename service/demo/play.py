@@ -149,7 +149,7 @@ def _report(stage: Stage, prepared: DemoImages, home: Path, started: float, show
         accuracy_on_collection=beside.accuracy_on_collection,
         accuracy_on_what_is_left=beside.accuracy_on_what_is_left,
         share_of_wrong_labels=compare_wrong_labels(parts, moment, people),
-        random_arm=beside.random_arm,
+        random_arm=beside.random_arm.compare(),
         earlier=beside.earlier,
         calibrated=moment.champion is not None and bool(moment.champion.report.get("calibrated")),
         replayed=replay_all(parts, stage.project.id),

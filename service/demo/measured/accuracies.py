@@ -1,7 +1,7 @@
 """The accuracies that hardcase shows at one moment, beside the truth that a demo knows.
 
-In: the figures of the random stream and of the random arm, what the champion says, and what the simulated annotators
-answer. Out: each accuracy with its interval, and the share that is really so. It only computes.
+In: the figure of the random stream, what the champion says, and what the simulated annotators answer. Out: each
+accuracy with its interval, and the share that is really so. It only computes.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 
 from labeling.quality.labels.label_errors import cross_validated
 from service.demo.annotators import SimulatedAnswers
-from service.demo.measured.moment import Moment, as_labelled, random_arm
-from service.demo.summary import Measured, RandomPoint
-from service.figures.estimates import Known
+from service.demo.measured.moment import Moment, as_labelled, as_shown
+from service.demo.summary import Measured
 from service.labels.machine_labels import with_bias
 from service.work.pool.recipes import REFERENCE_IMAGES, recipe_of
 from service.work.pool.training_set import truth_of
 
-__all__ = ["compare_accuracies", "compare_random_arm", "measured"]
+__all__ = ["compare_accuracies"]
 
 
 def compare_accuracies(moment: Moment, people: SimulatedAnswers) -> tuple[Measured, Measured]:
@@ -43,8 +42,8 @@ def compare_accuracies(moment: Moment, people: SimulatedAnswers) -> tuple[Measur
     groups = pool.group_ids[rows]
     left = np.isin(groups, list(moment.left))
     return (
-        measured(moment.stream.on_collection, _share(right, groups)),
-        measured(moment.stream.on_what_is_left, _share(right[left], groups[left])),
+        as_shown(moment.stream.on_collection, _share(right, groups)),
+        as_shown(moment.stream.on_what_is_left, _share(right[left], groups[left])),
     )
 
 
@@ -66,20 +65,6 @@ def _out_of_fold(moment: Moment) -> dict[int, int]:
     )
     said = np.where(np.isnan(probs).any(axis=1), -1, np.nan_to_num(probs).argmax(axis=1))
     return dict(zip(rows.tolist(), said.tolist(), strict=True))
-
-
-def compare_random_arm(moment: Moment, people: SimulatedAnswers) -> tuple[RandomPoint, ...]:
-    """What as many random labels give, by the product's own figure and in simulation; empty under 40 random labels."""
-    simulated = random_arm(moment, as_labelled(moment, people))
-    points = moment.arm.arm if moment.arm is not None else []
-    return tuple(
-        RandomPoint(point.labels, measured(point.accuracy, simulated.on_the_rest(point.labels))) for point in points
-    )
-
-
-def measured(found: Known, truth: float | None) -> Measured:
-    """A share as it is shown, with the truth beside it."""
-    return Measured(found.value, found.lower, found.upper, found.n, truth)
 
 
 def _share(right: NDArray[np.bool_], groups: NDArray[np.int64]) -> float | None:

@@ -12,8 +12,7 @@ from db.repositories.reviews import re_reviews
 from db.session import reading
 from labeling.types import LabelSource, ProjectId
 from service.demo.annotators import SimulatedAnswers
-from service.demo.measured.accuracies import measured
-from service.demo.measured.moment import Moment
+from service.demo.measured.moment import Moment, as_shown
 from service.demo.summary import Certified, Measured, Replayed, Saved
 from service.figures.figures import stored
 from service.figures.wrong_labels import ShareOfWrongLabels
@@ -38,7 +37,7 @@ def compare_wrong_labels(parts: Parts, moment: Moment, people: SimulatedAnswers)
             given = [one for one in given if one.image_id in of]
     wrong = [one.value != people.true(moment.named[one.image_id].reference) for one in given]
     truth = round(sum(wrong) / len(wrong), 4) if wrong else None
-    return Measured(None, None, None, 0, truth) if figure is None else measured(figure.share, truth)
+    return Measured(None, None, None, 0, truth) if figure is None else as_shown(figure.share, truth)
 
 
 def compare_certificate(parts: Parts, moment: Moment, people: SimulatedAnswers) -> Certified:

@@ -7,7 +7,7 @@ is left that machine labels could speak of, so their figure is one of an earlier
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,16 +18,33 @@ from db.session import reading
 from labeling.project import Project
 from labeling.types import ProjectId
 from service.demo.annotators import SimulatedAnswers
-from service.demo.measured.accuracies import compare_accuracies, compare_random_arm
+from service.demo.measured.accuracies import compare_accuracies
 from service.demo.measured.machine_labels import compare_machine_labels
-from service.demo.measured.moment import Moment, read_moment
+from service.demo.measured.moment import Moment, as_labelled, as_shown, random_arm, read_moment
+from service.demo.measured.random_arm import RandomArm
 from service.demo.summary import MachineThreshold, Measured, RandomPoint
 from service.figures.figures import stored
 from service.figures.machine_labels import MachineLabels
+from service.figures.random_arm import ArmPoint
 from service.figures.random_stream import RandomStream
 from service.work.wiring import Parts
 
 __all__ = ["Beside", "LastKnown", "compare", "is_of_champion", "newest_known"]
+
+
+@dataclass(frozen=True, slots=True)
+class ArmBeside:
+    """What the product says that random labels give, and the simulation that knows; no points under 40 of them."""
+
+    points: Sequence[ArmPoint]
+    simulated: RandomArm = field(compare=False)
+
+    def compare(self) -> tuple[RandomPoint, ...]:
+        """Each point beside the truth: sixty fits, so only what is shown in the end is compared."""
+        return tuple(
+            RandomPoint(one.labels, as_shown(one.accuracy, self.simulated.on_the_rest(one.labels)))
+            for one in self.points
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +58,7 @@ class Beside:
     accuracy_on_collection: Measured
     accuracy_on_what_is_left: Measured
     machine_labels: tuple[MachineThreshold, ...]
-    random_arm: tuple[RandomPoint, ...]
+    random_arm: ArmBeside
     earlier: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -49,7 +66,7 @@ _KNOWN: Mapping[str, Callable[[Any], bool]] = {
     "accuracy_on_collection": lambda found: found.value is not None,
     "accuracy_on_what_is_left": lambda found: found.value is not None,
     "machine_labels": lambda found: any(one.lower is not None for one in found),
-    "random_arm": lambda found: any(one.accuracy.value is not None for one in found),
+    "random_arm": lambda found: any(one.accuracy.known for one in found.points),
 }
 """When a figure is known, by the field that holds it."""
 
@@ -62,7 +79,7 @@ def compare(moment: Moment, people: SimulatedAnswers) -> Beside:
         accuracy_on_collection=on_collection,
         accuracy_on_what_is_left=on_what_is_left,
         machine_labels=compare_machine_labels(moment, people),
-        random_arm=compare_random_arm(moment, people),
+        random_arm=ArmBeside(moment.arm.arm if moment.arm else [], random_arm(moment, as_labelled(moment, people))),
     )
 
 

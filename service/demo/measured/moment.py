@@ -24,6 +24,8 @@ from labeling.project import Project
 from labeling.types import Example
 from service.demo.annotators import SimulatedAnswers
 from service.demo.measured.random_arm import RandomArm
+from service.demo.summary import Measured
+from service.figures.estimates import Known
 from service.figures.figures import stored
 from service.figures.machine_labels import MachineLabels
 from service.figures.random_arm import RandomArm as RandomArmFigure
@@ -36,7 +38,7 @@ from service.work.pool.random_stream import Sample, read_sample
 from service.work.pool.training_set import rebuild_snapshot
 from service.work.wiring import Parts
 
-__all__ = ["Moment", "as_labelled", "random_arm", "read_moment", "ready"]
+__all__ = ["Moment", "as_labelled", "as_shown", "random_arm", "read_moment", "ready"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,11 @@ def as_labelled(moment: Moment, people: SimulatedAnswers) -> SimulatedAnswers:
     """
     wrong = [one.label != people.true(moment.named[one.image_id].reference) for one in moment.sample]
     return replace(people, error_rate=sum(wrong) / len(wrong)) if wrong else people
+
+
+def as_shown(found: Known, truth: float | None) -> Measured:
+    """A share as it is shown, with the truth beside it."""
+    return Measured(found.value, found.lower, found.upper, found.n, truth)
 
 
 def random_arm(moment: Moment, people: SimulatedAnswers) -> RandomArm:
