@@ -116,7 +116,9 @@ def _is_done(stage: Stage, now: HowFar, rounds: int) -> bool:
     if now.fetched < now.registered or now.answered < now.asked:
         return False
     with reading(stage.database) as session:
-        return project_history.how_labelled(session, stage.project.id).waiting == 0
+        if project_history.how_labelled(session, stage.project.id).waiting:
+            return False
+    return is_counted(stage.database, stage.project, now.annotations)  # then it is known who else is to be asked
 
 
 def _holds(done: Callable[[HowFar], bool], seconds: float) -> Callable[[HowFar], bool]:
