@@ -45,14 +45,15 @@ from service.work.wiring import make_parts
 
 ERROR_RATES = (0.05, 0.05, 0.05, 0.5)
 """How often each simulated annotator is wrong; the last one is bad, and the Team page should show it."""
-SEED = 20
+SEEDS_A_TEAM = 100
+"""The annotators of two seeds err in different answers."""
 _LOG_WIDTH = 110
 
 
-def run_demo(*, images: str | None, keep: bool, rounds: int, home: Path, as_json: bool) -> int:
+def run_demo(*, images: str | None, keep: bool, rounds: int, seed: int, home: Path, as_json: bool) -> int:
     """Run the demo; 0 when every image is labelled, or it is said why not, and nothing is lost, else 1 with the reason.
 
-    `rounds`: it ends after so many verdicts instead, unless 0.
+    `rounds`: it ends after so many verdicts instead, unless 0. `seed`: which answers are wrong, and the project's own.
     """
     started = time.monotonic()
     width = None if (sys.stderr if as_json else sys.stdout).isatty() else _LOG_WIDTH
@@ -60,7 +61,9 @@ def run_demo(*, images: str | None, keep: bool, rounds: int, home: Path, as_json
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _refuse_if_one_runs(home)
-        summary, left_running = _play(images, keep=keep, rounds=rounds, home=home, console=console, started=started)
+        summary, left_running = _play(
+            images, keep=keep, rounds=rounds, seed=seed, home=home, console=console, started=started
+        )
     except KeyboardInterrupt:
         console.print("The demo was interrupted; everything it had started was stopped.")
         return 1
@@ -75,7 +78,7 @@ def run_demo(*, images: str | None, keep: bool, rounds: int, home: Path, as_json
 
 
 def _play(
-    images: str | None, *, keep: bool, rounds: int, home: Path, console: Console, started: float
+    images: str | None, *, keep: bool, rounds: int, seed: int, home: Path, console: Console, started: float
 ) -> tuple[Summary, list[str]]:
     """The whole run: its summary, and with `keep` the lines that say how to log in to what still runs."""
     with showing(console) as show:
@@ -84,7 +87,7 @@ def _play(
         prepared = prepare_images(images, home)
         show.say(f"Starting hardcase and Label Studio with {prepared.origin}.")
         with running_system(home / "hardcase", keep=keep) as system:
-            stage = _set_up(system, prepared, home, show)
+            stage = _set_up(system, prepared, home, seed, show)
             shown_nothing = turn(stage, rounds)
             show.say("Computing the random arm and the report.")
             summary = _report(stage, prepared, home, started, shown_nothing)
@@ -94,12 +97,12 @@ def _play(
     return summary, left_running
 
 
-def _set_up(system: System, prepared: DemoImages, home: Path, show: Show) -> Stage:
+def _set_up(system: System, prepared: DemoImages, home: Path, seed: int, show: Show) -> Stage:
     """Make the project from its file and register the images as its source: the last commands given by hand."""
     settings = load_settings(home=home / "hardcase", label_studio_url=system.label_studio)
     parts = make_parts(settings)
     file = home / "project.yaml"
-    file.write_text(project_file(prepared), encoding="utf-8")
+    file.write_text(project_file(prepared, seed), encoding="utf-8")
     system.command("project", "create", str(file))
     gold = gold_manifest(prepared, home)  # before the folder is read, for it moves them out
     system.command("ingest", PROJECT, str(prepared.folder.absolute()), "--watch")
@@ -108,7 +111,7 @@ def _set_up(system: System, prepared: DemoImages, home: Path, show: Show) -> Sta
         project = projects.by_name(session, PROJECT)
     team = {
         Account(f"simulated-{n}@example.com", secrets.token_urlsafe(12)): SimulatedAnswers(
-            prepared.truth, project.config.classes, rate, SEED + n
+            prepared.truth, project.config.classes, rate, SEEDS_A_TEAM * seed + n
         )
         for n, rate in enumerate(ERROR_RATES, 1)
     }

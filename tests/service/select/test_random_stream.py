@@ -136,12 +136,12 @@ def test_what_nobody_could_tell_counts_as_an_error_until_somebody_can(ground: Gr
     with transaction(ground.parts.database) as session:
         for review in first[1:3]:
             answer(session, session.get_one(ReviewRow, review.id), "dog", after=60)
-    told = _sample(ground)
+    decided = _sample(ground)
 
     assert [example.label for example in skipped.examples] == ["cat", "unsure"]
     assert (skipped.undecided, skipped.waiting) == (1, 1)
-    assert [example.label for example in told.examples] == ["cat", "dog", "dog", "cat"]
-    assert told.undecided == 0
+    assert [example.label for example in decided.examples] == ["cat", "dog", "dog", "cat"]
+    assert decided.undecided == 0
 
 
 def test_what_people_disagree_about_and_only_a_lead_can_decide_counts_as_an_error_and_holds_nothing_back(
@@ -162,11 +162,11 @@ def test_what_people_disagree_about_and_only_a_lead_can_decide_counts_as_an_erro
         third = factories.annotator(session, ground.project.id, "eve")
         factories.annotation(session, first[2].id, "dog", annotator_id=third)
         resolve_labels(session, ground.project, images, factories.NOW)
-    told = _sample(ground)
+    decided = _sample(ground)
 
     assert [example.label for example in disputed.examples] == ["cat", "unsure"]  # the third has not answered
-    assert [example.label for example in told.examples] == ["cat", "unsure", "dog", "cat"]
-    assert (told.undecided, told.waiting) == (1, 0)
+    assert [example.label for example in decided.examples] == ["cat", "unsure", "dog", "cat"]
+    assert (decided.undecided, decided.waiting) == (1, 0)
 
 
 def test_gold_decides_once_its_turn_has_come_and_it_was_asked_about(ground: Ground) -> None:
