@@ -45,8 +45,11 @@ from service.work.wiring import make_parts
 
 ERROR_RATES = (0.05, 0.05, 0.05, 0.5)
 """How often each simulated annotator is wrong; the last one is bad, and the Team page should show it."""
-SEEDS_A_TEAM = 100
-"""The annotators of two seeds err in different answers."""
+SEED, SEEDS_A_TEAM = 30, 100
+"""Where each good annotator errs in one of the 30 gold images; other seeds of the demo have other annotators. Where one of
+them errs in six the rule pauses that one too, and what the other two differ about waits for a lead, whom a demo does
+not have.
+"""
 _LOG_WIDTH = 110
 
 
@@ -111,7 +114,7 @@ def _set_up(system: System, prepared: DemoImages, home: Path, seed: int, show: S
         project = projects.by_name(session, PROJECT)
     team = {
         Account(f"simulated-{n}@example.com", secrets.token_urlsafe(12)): SimulatedAnswers(
-            prepared.truth, project.config.classes, rate, SEEDS_A_TEAM * seed + n
+            prepared.truth, project.config.classes, rate, SEED + SEEDS_A_TEAM * seed + n
         )
         for n, rate in enumerate(ERROR_RATES, 1)
     }

@@ -67,7 +67,7 @@ class Moment:
 
 
 def read_moment(parts: Parts, project: Project) -> Moment:
-    """Read what hardcase says now; of the sample only images that are ready."""
+    """Read what hardcase says now; of the sample and of what was learnt from, images that are ready."""
     of, pool = project.id, load_pool(parts, project)  # first: an image that is ready later is in nothing that is read
     with reading(parts.database) as session:
         sample, champion = read_sample(session, project), versions.champion(session, of)
@@ -81,7 +81,7 @@ def read_moment(parts: Parts, project: Project) -> Moment:
             reserved=frozenset(sample.order.ids.tolist()),
             champion=champion,
             predicted=_predicted(parts, session, project),
-            taught=rebuild_snapshot(session, project, champion).train if champion else (),
+            taught=ready(pool, rebuild_snapshot(session, project, champion).train) if champion else (),
             left=frozenset(stream.groups_left(session, of)),
             apart=frozenset([*labelled_images(session, of, certified=False), *shadows]),
             stream=read_random_stream(session, project, sample, _said_of(session, sample, champion)),

@@ -17,7 +17,7 @@ from db.repositories.reviews import overlaps
 from db.repositories.reviews.reviews import is_open
 from db.repositories.running import failures
 from db.session import reading, transaction
-from db.tables import GroupRow, ImageRow, QueryRow, ReserveRow, ReviewRow, ShadowPickRow, ViewRow
+from db.tables import GroupRow, ImageRow, QueryRow, ReserveRow, ReviewRow, ShadowPickRow
 from labeling.jobs import Trigger
 from labeling.learn.snapshot import Snapshot
 from labeling.project import RESERVED, Policy, Project, Shares
@@ -152,8 +152,8 @@ def test_what_people_disagree_about_and_only_a_lead_can_decide_counts_as_an_erro
     with transaction(ground.parts.database) as session:
         people = [factories.annotator(session, ground.project.id, name) for name in ("ada", "bob")]
         overlaps.want(session, {first[2].id: 3}, Actor("test", "a third", factories.NOW))  # who is not there yet
+        factories.seen(session, *(review.id for review in first))
         for at, review in enumerate(first):
-            session.add(ViewRow(review_id=review.id, at=factories.NOW))
             for person, one in zip(people, said.get(at, ("cat",)), strict=False):
                 factories.annotation(session, review.id, one, annotator_id=person)
         resolve_labels(session, ground.project, images, factories.NOW)
