@@ -46,7 +46,7 @@ from service.work.wiring import make_parts
 ERROR_RATES = (0.05, 0.05, 0.05, 0.5)
 """How often each simulated annotator is wrong; the last one is bad, and the Team page should show it."""
 SEED, SEEDS_A_TEAM = 30, 100
-"""Where each good annotator errs in one of the 30 gold images; other seeds of the demo have other annotators. Where one of
+"""Each good annotator errs in one of the 30 gold images; other seeds of the demo have other annotators. Where one of
 them errs in six the rule pauses that one too, and what the other two differ about waits for a lead, whom a demo does
 not have.
 """
