@@ -38,6 +38,8 @@ class Basis:
     """(L,) numbers of the labels that were learnt from, in the order of their images."""
     gold: Ids
     """(G,) gold images that may be asked about."""
+    weights: npt.NDArray[np.float64] | None = None
+    """(N,) what a label of each is worth, not negative; None where the policy names no number."""
 
     def take(self, kept: Mask) -> Basis:
         """The same of some of the images; groups that none of them stands in leave the stream's list."""
@@ -49,6 +51,7 @@ class Basis:
             predicted=self.predicted[kept],
             conflicts=self.conflicts[kept],
             stream=self.stream[np.isin(self.stream, self.groups[kept])],
+            weights=None if self.weights is None else self.weights[kept],
         )
 
 
@@ -69,6 +72,9 @@ def pack(basis: Basis) -> bytes:
         "labels": _differences(basis.labels),
         "gold": _differences(basis.gold),
     }
+    if basis.weights is not None:
+        worth, of = np.unique(basis.weights, return_inverse=True)
+        arrays |= {"weight_values": worth, "weight_codes": _smallest(of)}
     file = io.BytesIO()
     np.savez_compressed(file, allow_pickle=False, **arrays)
     return file.getvalue()
@@ -96,6 +102,7 @@ def unpack(content: bytes) -> Basis:
             stream=file["stream"].astype(np.int64),
             labels=np.cumsum(file["labels"], dtype=np.int64),
             gold=np.cumsum(file["gold"], dtype=np.int64),
+            weights=file["weight_values"][file["weight_codes"]] if "weight_values" in file else None,
         )
 
 

@@ -248,7 +248,8 @@ class Policy:
     bytes only), or in how many of 256 bits two fingerprints may differ.
     `engine` labels every image; those of `escalation`, in this order, only the images that are still in doubt. An empty
     `image_encoder` or `text_encoder` means the first engine's own, whose `templates`, `picture_side` and `label_map`
-    these are. `strategy` says which images are hard, `head` how the classifier is fitted, `consensus` how several
+    these are. `strategy` says which images are hard, `weigh_by` names the metadata field with what a label of an image
+    is worth, for the strategy `weighted`, `head` how the classifier is fitted, `consensus` how several
     answers become one label. `show` names what annotators see beside the pre-label, `explanation` which overlay (never
     on blind tasks). `imported` says what labels that come with images are: `training`, or a `random_sample` that
     measures and never teaches. `certificate`: None, and no label comes from the machine.
@@ -265,6 +266,7 @@ class Policy:
     stop: Stop = field(default_factory=Stop)
     regions: str = ""
     strategy: str = "margin"
+    weigh_by: str = ""
     head: str = "logistic"
     choice: str = "single"
     seed: int = 0

@@ -17,7 +17,7 @@ BUILT_IN = {
     ENGINES: tuple(KINDS),
     STRATEGIES: (
         *("badge", "bald", "class_balanced", "cluster_margin", "disagreement", "drop_query", "entropy", "herding"),
-        *("k_center", "least_confidence", "margin", "prob_cover", "random", "rare_class", "typical"),
+        *("k_center", "least_confidence", "margin", "prob_cover", "random", "rare_class", "typical", "weighted"),
     ),
     HEADS: ("logistic",),
 }

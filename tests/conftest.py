@@ -12,8 +12,10 @@ from pathlib import Path
 import dbos
 import pytest
 import sqlalchemy as sa
+import structlog
 from hypothesis import settings
 from pytest_socket import socket_allow_hosts
+from sqlalchemy.util import LRUCache
 
 from db import migrate
 from db.session import make_engine, transaction
@@ -34,6 +36,16 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(20_000, 20, 20)
     gc.enable()
 
+
+_FIRST: dict[str, sa.Engine] = {}
+"""The first engine of this process on each kind of database."""
+
+structlog.configure(  # by default each traceback has the locals of its frames, in a box that takes 0.1 s to draw
+    [
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 for name in [name for name in os.environ if name.startswith(("HARDCASE_", "LABEL_STUDIO_"))]:
     del os.environ[name]
@@ -109,16 +121,30 @@ def copied(source: sa.URL, folder: Path | None = None) -> Iterator[sa.Engine]:
         assert folder is not None and source.database is not None
         path = folder / "hardcase.db"
         path.write_bytes(Path(source.database).read_bytes())
-        engine = make_engine(f"sqlite:///{path}")
+        engine = _with_compiled_statements(make_engine(f"sqlite:///{path}"))
         yield engine
         engine.dispose()
         return
     server, name = source.render_as_string(hide_password=False), f"t{os.urandom(6).hex()}"
     _run_as_admin(_address_of(server, "postgres"), f"CREATE DATABASE {name} TEMPLATE {source.database}")
-    engine = make_engine(_address_of(server, name))
+    engine = _with_compiled_statements(make_engine(_address_of(server, name)))
     yield engine
     engine.dispose()
     _run_as_admin(_address_of(server, "postgres"), f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _with_compiled_statements(engine: sa.Engine) -> sa.Engine:
+    """Let the engines of all tests share what SQLAlchemy has compiled: anew in each, it took a fifth of their time.
+
+    Its cache belongs to an engine, and its keys name the dialect's object; no public setting shares it.
+    """
+    first = _FIRST.setdefault(engine.name, engine)
+    if engine is first:
+        engine._compiled_cache = LRUCache(5_000)
+        engine.connect().close()  # its dialect asks the server once what it can
+    else:
+        engine.dialect, engine._compiled_cache = first.dialect, first._compiled_cache
+    return engine
 
 
 def _address_of(server: str, database: str) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, aliased
 
 from db.repositories.labels.labels import DISPUTED, is_current_label
 from db.repositories.reviews.reviews import is_open
-from db.rows import columns, read, read_all, rows_of
+from db.rows import columns, in_parts, read, read_all, rows_of
 from db.tables import ImageRow, LabelRow, PushRow, ReviewRow
 from db.views import undecided as views
 from db.views.undecided import Undecided, UndecidedState
@@ -48,6 +48,20 @@ def in_conflict(session: Session, project_id: ProjectId) -> list[Dispute]:
     """The images whose label was withdrawn because people disagree."""
     stands = LabelRow.author == AUTHOR, LabelRow.value.is_(None), LabelRow.reason == DISPUTED
     return _found(session, project_id, *stands)
+
+
+def left_to_lead(session: Session, image_ids: Collection[ImageId]) -> list[ImageId]:
+    """Those of these images about which people disagree in the random stream, and nobody else is asked."""
+    asked = sa.exists().where(ReviewRow.image_id == LabelRow.image_id, is_open())
+    stands = is_current_label(), LabelRow.value.is_(None), LabelRow.reason == DISPUTED, ~asked.correlate(LabelRow)
+    of_stream = LabelRow.review_id.in_(sa.select(ReviewRow.id).where(ReviewRow.kind == ReviewKind.RANDOM.value))
+    return [
+        ImageId(image)
+        for some in in_parts(image_ids)
+        for image in session.scalars(
+            sa.select(LabelRow.image_id).where(LabelRow.image_id.in_(some), of_stream, *stands).order_by(LabelRow.id)
+        )
+    ]
 
 
 def contradicted(session: Session, project_id: ProjectId) -> list[Dispute]:

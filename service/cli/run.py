@@ -126,6 +126,7 @@ def demo(
     images: Annotated[str, typer.Option(help="`small`, or a folder of class subfolders; default: all.")] = "",
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running and print how to log in.")] = False,
     rounds: Annotated[int, typer.Option(min=0, help="End after so many; 0: when every image is labelled.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Which answers are wrong, and what is drawn.")] = 0,
     home: Annotated[Path, typer.Option(help="Where the demo keeps its files.")] = Path("var/demo"),
     as_json: AsJson = False,
 ) -> None:
@@ -136,7 +137,7 @@ def demo(
     from service.demo.play import run_demo
 
     with failing_clearly(as_json):
-        code = run_demo(images=images or None, keep=keep, rounds=rounds, home=home, as_json=as_json)
+        code = run_demo(images=images or None, keep=keep, rounds=rounds, seed=seed, home=home, as_json=as_json)
     raise typer.Exit(code)
 
 

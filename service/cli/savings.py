@@ -8,6 +8,7 @@ import msgspec
 
 from service.cli.output import AsJson, ProjectName, emit, in_project
 from service.figures.estimates import Known
+from service.labels.certificates import Certificates, read_certificates
 from service.projects.savings import Savings, savings_of
 
 
@@ -18,7 +19,14 @@ def savings(project: ProjectName, as_json: AsJson = False) -> None:
     """
     with in_project(as_json, project) as (hardcase, found):
         document = hardcase.read(savings_of, found, datetime.now(UTC))
-        emit(as_json, msgspec.to_builtins(document), *_lines(document))
+        promised = hardcase.read(read_certificates, found)
+        emit(as_json, msgspec.to_builtins(document), *_lines(document), *_promise(promised))
+
+
+def _promise(state: Certificates) -> list[str]:
+    if state.terms is None:
+        return []
+    return [f"Certificate: {state.sentence}", *([state.due.words] if state.due else [])]
 
 
 def _lines(found: Savings) -> list[str]:

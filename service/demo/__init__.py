@@ -1,4 +1,5 @@
 """`hardcase demo`: images, simulated annotators, a report.
 
-Offers `images.prepare_images`, `play.run_demo`.
+Offers `annotators.SimulatedAnswers`, `images.prepare_images`, `play.run_demo`, `summary.Certified`,
+`summary.MachineThreshold`, `summary.Measured`, `summary.RandomPoint`, `summary.Replayed`, `summary.Saved`.
 """

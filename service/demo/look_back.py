@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from db.repositories.labels import labels
-from db.repositories.queries import stream
 from db.repositories.queries.examples import examples_of_labels
 from db.repositories.versions import versions
 from db.repositories.versions.versions import Version
 from db.session import reading
 from db.views import project_history, rounds
-from db.views.project_history import Answer, Named
+from db.views.project_history import Answer
 from db.views.rounds import PromotionItem, QueryItem
 from labeling.answers import MISSING
 from labeling.estimates import Estimate
@@ -30,11 +29,11 @@ from labeling.project import Project
 from labeling.quality.metrics import accuracy, confusion
 from labeling.types import AnnotationAction, Example, LabelSource, Verdict
 from service.demo.annotators import SimulatedAnswers
-from service.demo.random_arm import RandomArm
+from service.demo.measured.moment import Moment, random_arm, read_moment, ready
+from service.demo.measured.random_arm import RandomArm
 from service.demo.report import HardImage, Pictures, thumbnail
 from service.demo.summary import Round
-from service.work.pool.pool import Pool, load_pool
-from service.work.pool.random_stream import read_sample
+from service.work.pool.pool import Pool
 from service.work.pool.saved_versions import load_classifier
 from service.work.pool.training_set import truth_of
 from service.work.wiring import Parts
@@ -56,70 +55,59 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """One project's rows, read at one moment, and its images as arrays; `judged` has the oldest version first."""
+    """One project's rows beside what it says at one moment; `judged` has the oldest version first."""
 
-    project: Project
-    pool: Pool
-    named: dict[int, Named]
+    moment: Moment
     answers: list[Answer]
     queries: list[QueryItem]
     judged: list[Judged]
-    champion: Version | None
-    sample: list[Example]
-    reserved: frozenset[int]
 
 
 def read_past(parts: Parts, project: Project) -> Past:
     """Read all that the rounds and the pictures are made of."""
-    pool = load_pool(parts, project)
+    moment = read_moment(parts, project)
     with reading(parts.database) as session:
         verdicts = rounds.promotions(session, project.id, after=None, limit=_ALL).items[::-1]
         newest = {verdict.version: verdict for verdict in verdicts}
         return Past(
-            project=project,
-            pool=pool,
-            named=project_history.first_named(session, project.id),
+            moment=moment,
             answers=project_history.answers(session, project.id),
             queries=rounds.queries(session, project.id, after=None, limit=_ALL).items[::-1],
             judged=[
-                _judged(parts, session, project, pool, version, newest[version.number])
+                _judged(parts, session, moment, version, newest[version.number])
                 for version in versions.everyone(session, project.id)
                 if version.number in newest
             ],
-            champion=versions.champion(session, project.id),
-            sample=_ready(read_sample(session, project).examples, pool),
-            reserved=frozenset(stream.read_stream(session, project.id).positions),
         )
 
 
 def make_rounds(past: Past, people: SimulatedAnswers) -> tuple[Round, ...]:
     """Every version that was judged, oldest first, beside the random arm with as many labels."""
-    arm = random_arm(past, people)
+    arm = random_arm(past.moment, people)
     before = [None, *(judged.version.created_at for judged in past.judged[:-1])]
     return tuple(_round(past, arm, *pair) for pair in zip(before, past.judged, strict=False))
 
 
-def take_pictures(parts: Parts, past: Past, people: SimulatedAnswers) -> Pictures:
+def take_pictures(parts: Parts, moment: Moment, people: SimulatedAnswers) -> Pictures:
     """The champion on the random stream: its confusion matrix, and the images that are hardest for it."""
-    classes, examples = past.project.config.classes, past.sample
-    if past.champion is None or not examples:
+    classes, examples = moment.project.config.classes, moment.sample
+    if moment.champion is None or not examples:
         return Pictures(np.zeros((len(classes) + 1, len(classes)), np.int64), classes, ())
-    rows, truth = _rows(past.pool, examples), truth_of(examples, classes)
-    probs = _probs(parts, past.pool, past.champion, rows)  # (N, K)
+    rows, truth = _rows(moment.pool, examples), truth_of(examples, classes)
+    probs = _probs(parts, moment.pool, moment.champion, rows)  # (N, K)
     given = np.where(truth != MISSING, probs[np.arange(len(truth)), truth], 0)  # (N,) the answer's probability
     hardest = np.argsort(given, kind="stable")[:_HARDEST]
     return Pictures(
         confusion(probs.argmax(axis=1), truth, len(classes)),
         classes,
-        tuple(_hard_image(parts, past, people, examples[i], int(rows[i]), probs[i]) for i in hardest),
+        tuple(_hard_image(parts, moment, people, examples[i], int(rows[i]), probs[i]) for i in hardest),
     )
 
 
-def _judged(
-    parts: Parts, session: Session, project: Project, pool: Pool, version: Version, verdict: PromotionItem
-) -> Judged:
+def _judged(parts: Parts, session: Session, moment: Moment, version: Version, verdict: PromotionItem) -> Judged:
+    project, pool = moment.project, moment.pool
     current = labels.current(session, project.id, up_to=version.last_label_id)
-    examples = _ready(examples_of_labels(session, verdict.report["judged_on"]), pool)
+    examples = ready(pool, examples_of_labels(session, verdict.report["judged_on"]))
     predicted = _probs(parts, pool, version, _rows(pool, examples)).argmax(axis=1)
     return Judged(
         version,
@@ -136,28 +124,15 @@ def _probs(parts: Parts, pool: Pool, version: Version, rows: NDArray[np.int64]) 
     return predict_probs(classifier, pool.inputs.take(rows))
 
 
-def _ready(examples: Sequence[Example], pool: Pool) -> list[Example]:
-    return [example for example, row in zip(examples, _rows(pool, examples), strict=True) if row >= 0]
-
-
 def _rows(pool: Pool, examples: Sequence[Example]) -> NDArray[np.int64]:
     return pool.rows_of(np.array([example.image_id for example in examples], np.int64))
-
-
-def random_arm(past: Past, people: SimulatedAnswers) -> RandomArm:
-    """Random labels come from one image of each group that is not reserved, as chosen ones do."""
-    pool, classes = past.pool, past.project.config.classes
-    answers = [classes.index(people.to(past.named[int(image_id)].reference)) for image_id in pool.image_ids]
-    free = np.flatnonzero(~np.isin(pool.group_ids, list(past.reserved)))
-    _, first = np.unique(pool.group_ids[free], return_index=True)
-    return RandomArm(pool.inputs, free[first], np.array(answers, np.int64), len(classes))
 
 
 def _round(past: Past, arm: RandomArm, since: datetime | None, judged: Judged) -> Round:
     version, verdict, ours = judged.version, judged.verdict, judged.accuracy
     trained_on = int(version.report["examples"])
-    truth = truth_of(judged.examples, past.project.config.classes)
-    random = arm.accuracy(trained_on, _rows(past.pool, judged.examples), truth) if ours.known else None
+    truth = truth_of(judged.examples, past.moment.project.config.classes)
+    random = arm.accuracy(trained_on, _rows(past.moment.pool, judged.examples), truth) if ours.known else None
     random_accuracy, random_interval = random or (None, None)
     return Round(
         version=version.number,
@@ -197,11 +172,11 @@ def _triggers(queries: Sequence[QueryItem], version: Version, verdict: Promotion
 
 
 def _hard_image(
-    parts: Parts, past: Past, people: SimulatedAnswers, example: Example, row: int, probs: NDArray[np.floating]
+    parts: Parts, moment: Moment, people: SimulatedAnswers, example: Example, row: int, probs: NDArray[np.floating]
 ) -> HardImage:
-    classes, named = past.project.config.classes, past.named[example.image_id]
-    content, _ = parts.images.shown(past.pool.content_hash(int(row)))
-    prelabel = past.pool.prelabel_probs[row]
+    classes, named = moment.project.config.classes, moment.named[example.image_id]
+    content, _ = parts.images.shown(moment.pool.content_hash(int(row)))
+    prelabel = moment.pool.prelabel_probs[row]
     return HardImage(
         thumbnail=thumbnail(content),
         caption=named.text or "",

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from db.repositories.people.annotators import everyone
 from db.repositories.reviews import reviews
 from db.repositories.running import failures
+from db.repositories.versions import versions
 from db.session import reading
 from db.views import dashboard, project_history
 from db.views.project_history import HowFar
@@ -24,13 +25,14 @@ from labeling.errors import Unavailable
 from labeling.project import Project
 from labeling.quality.random_arm import LEAST_IMAGES
 from service.demo.annotators import Account, Annotators, SimulatedAnswers, invite
+from service.demo.measured.last_known import LastKnown, is_of_champion
 from service.demo.show import Show
 from service.demo.system import System
 from service.figures.figures import stored
 from service.figures.random_arm import RandomArm
 from service.figures.random_stream import RandomStream
-from service.settings import Settings
 from service.work.quality.random_arm import GROWN
+from service.work.wiring import Parts
 
 _PAUSE_S = 0.2
 _STUCK_AFTER_S = 600.0
@@ -45,11 +47,15 @@ class Stage:
     """What the demo works with once the system runs; `team` has each account's answers."""
 
     system: System
-    settings: Settings
-    database: sa.Engine
+    parts: Parts
     project: Project
     team: dict[Account, SimulatedAnswers]
     show: Show
+    known: LastKnown
+
+    @property
+    def database(self) -> sa.Engine:
+        return self.parts.database
 
     @property
     def first(self) -> SimulatedAnswers:
@@ -79,7 +85,7 @@ def turn(stage: Stage, rounds: int) -> int:
     ls_project = _label_studio_project(stage)
     assert ls_project is not None
     address = stage.system.label_studio
-    invite(address, stage.settings.label_studio_token.get_secret_value(), stage.team)
+    invite(address, stage.parts.settings.label_studio_token.get_secret_value(), stage.team)
     stated = ", ".join(f"{one.error_rate:.0%}" for one in stage.team.values())
     stage.show.say(f"{len(stage.team)} simulated annotators answer in Label Studio; their error rates: {stated}.")
     with Annotators(
@@ -110,7 +116,9 @@ def _is_done(stage: Stage, now: HowFar, rounds: int) -> bool:
     if now.fetched < now.registered or now.answered < now.asked:
         return False
     with reading(stage.database) as session:
-        return project_history.how_labelled(session, stage.project.id).waiting == 0
+        if project_history.how_labelled(session, stage.project.id).waiting:
+            return False
+    return is_counted(stage.database, stage.project, now.annotations)  # then it is known who else is to be asked
 
 
 def _holds(done: Callable[[HowFar], bool], seconds: float) -> Callable[[HowFar], bool]:
@@ -128,11 +136,14 @@ def _holds(done: Callable[[HowFar], bool], seconds: float) -> Callable[[HowFar],
 
 
 def is_counted(database: sa.Engine, project: Project, answers: int) -> bool:
-    """Whether the figures rest on so many answers, and the random arm on about all images of the stream."""
+    """Whether the figures rest on so many answers and are of the version in use, the random arm on about the stream."""
     with reading(database) as session:
+        champion = versions.champion(session, project.id)
         measured = stored(session, project.id, RandomStream)
         arm = stored(session, project.id, RandomArm)
     if measured is None or measured.answers_in_all < answers:
+        return False
+    if champion is not None and measured.rests_on and not is_of_champion(database, project.id):
         return False
     return measured.rests_on < LEAST_IMAGES or (arm is not None and measured.rests_on < GROWN * arm.rests_on)
 
@@ -150,6 +161,7 @@ def _watch(
         with reading(stage.database) as session:
             now = project_history.how_far(session, stage.project.id)
         stage.show.update(now, rounds)
+        stage.known.follow(now.judged)
         if done(now):
             return
         stage.system.check()

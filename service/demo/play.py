@@ -23,24 +23,18 @@ from rich.console import Console
 from db.repositories.images.images import FETCH
 from db.repositories.projects import projects
 from db.repositories.running import failures
-from db.session import make_engine, reading
+from db.session import reading
 from db.views import dashboard, project_history
 from labeling.errors import Conflict
 from service.demo.annotators import Account, SimulatedAnswers
 from service.demo.images import DemoImages, prepare_images
 from service.demo.look_back import make_rounds, read_past, take_pictures
 from service.demo.loop import Stage, turn
-from service.demo.machine_labels import compare_certificate, compare_machine_labels
-from service.demo.measured import (
-    compare_accuracies,
-    compare_random_arm,
-    compare_wrong_labels,
-    read_savings,
-    replay_all,
-)
+from service.demo.measured.finished import compare_certificate, compare_wrong_labels, read_savings, replay_all
+from service.demo.measured.last_known import LastKnown
+from service.demo.measured.random_arm import SEEDS
 from service.demo.people import read_people
 from service.demo.project import PROJECT, gold_manifest, project_file
-from service.demo.random_arm import SEEDS
 from service.demo.report import COLUMNS, beside_table, labelled_lines, reasons, rounds_table, write_report
 from service.demo.show import Show, showing
 from service.demo.summary import Labelled, Summary, compare_annotations, write_summary
@@ -51,14 +45,18 @@ from service.work.wiring import make_parts
 
 ERROR_RATES = (0.05, 0.05, 0.05, 0.5)
 """How often each simulated annotator is wrong; the last one is bad, and the Team page should show it."""
-SEED = 20
+SEED, SEEDS_A_TEAM = 30, 100
+"""Each good annotator errs in one of the 30 gold images; other seeds of the demo have other annotators. Where one of
+them errs in six the rule pauses that one too, and what the other two differ about waits for a lead, whom a demo does
+not have.
+"""
 _LOG_WIDTH = 110
 
 
-def run_demo(*, images: str | None, keep: bool, rounds: int, home: Path, as_json: bool) -> int:
+def run_demo(*, images: str | None, keep: bool, rounds: int, seed: int, home: Path, as_json: bool) -> int:
     """Run the demo; 0 when every image is labelled, or it is said why not, and nothing is lost, else 1 with the reason.
 
-    `rounds`: it ends after so many verdicts instead, unless 0.
+    `rounds`: it ends after so many verdicts instead, unless 0. `seed`: which answers are wrong, and the project's own.
     """
     started = time.monotonic()
     width = None if (sys.stderr if as_json else sys.stdout).isatty() else _LOG_WIDTH
@@ -66,7 +64,9 @@ def run_demo(*, images: str | None, keep: bool, rounds: int, home: Path, as_json
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _refuse_if_one_runs(home)
-        summary, left_running = _play(images, keep=keep, rounds=rounds, home=home, console=console, started=started)
+        summary, left_running = _play(
+            images, keep=keep, rounds=rounds, seed=seed, home=home, console=console, started=started
+        )
     except KeyboardInterrupt:
         console.print("The demo was interrupted; everything it had started was stopped.")
         return 1
@@ -81,7 +81,7 @@ def run_demo(*, images: str | None, keep: bool, rounds: int, home: Path, as_json
 
 
 def _play(
-    images: str | None, *, keep: bool, rounds: int, home: Path, console: Console, started: float
+    images: str | None, *, keep: bool, rounds: int, seed: int, home: Path, console: Console, started: float
 ) -> tuple[Summary, list[str]]:
     """The whole run: its summary, and with `keep` the lines that say how to log in to what still runs."""
     with showing(console) as show:
@@ -90,51 +90,52 @@ def _play(
         prepared = prepare_images(images, home)
         show.say(f"Starting hardcase and Label Studio with {prepared.origin}.")
         with running_system(home / "hardcase", keep=keep) as system:
-            stage = _set_up(system, prepared, home, show)
+            stage = _set_up(system, prepared, home, seed, show)
             shown_nothing = turn(stage, rounds)
             show.say("Computing the random arm and the report.")
             summary = _report(stage, prepared, home, started, shown_nothing)
             left_running = _how_to_log_in(stage, home) if keep else []
+            stage.parts.jobs.close()
             stage.database.dispose()
     return summary, left_running
 
 
-def _set_up(system: System, prepared: DemoImages, home: Path, show: Show) -> Stage:
+def _set_up(system: System, prepared: DemoImages, home: Path, seed: int, show: Show) -> Stage:
     """Make the project from its file and register the images as its source: the last commands given by hand."""
     settings = load_settings(home=home / "hardcase", label_studio_url=system.label_studio)
-    database = make_engine(settings.database)
+    parts = make_parts(settings)
     file = home / "project.yaml"
-    file.write_text(project_file(prepared), encoding="utf-8")
+    file.write_text(project_file(prepared, seed), encoding="utf-8")
     system.command("project", "create", str(file))
     gold = gold_manifest(prepared, home)  # before the folder is read, for it moves them out
     system.command("ingest", PROJECT, str(prepared.folder.absolute()), "--watch")
     system.command("ingest", PROJECT, str(gold.absolute()))  # alone and first they would be a collection of their own
-    with reading(database) as session:
+    with reading(parts.database) as session:
         project = projects.by_name(session, PROJECT)
     team = {
         Account(f"simulated-{n}@example.com", secrets.token_urlsafe(12)): SimulatedAnswers(
-            prepared.truth, project.config.classes, rate, SEED + n
+            prepared.truth, project.config.classes, rate, SEED + SEEDS_A_TEAM * seed + n
         )
         for n, rate in enumerate(ERROR_RATES, 1)
     }
-    return Stage(system, settings, database, project, team, show)
+    return Stage(system, parts, project, team, show, LastKnown(parts, project, next(iter(team.values()))))
 
 
 def _report(stage: Stage, prepared: DemoImages, home: Path, started: float, shown_nothing: int) -> Summary:
-    parts = make_parts(stage.settings)
+    parts, people = stage.parts, stage.first
     past = read_past(parts, stage.project)
+    moment, beside = past.moment, stage.known.add(past.moment)
     stated = {account.email: answers.error_rate for account, answers in stage.team.items()}
     with reading(stage.database) as session:
         now = project_history.how_far(session, stage.project.id)
         quarantined = failures.listing(session, stage.project.id, FETCH)
         labelled = project_history.how_labelled(session, stage.project.id)
         place = dashboard.label_studio_place(session, stage.project.id)
-        people = read_people(session, stage.project.id, stated)
+        team = read_people(session, stage.project.id, stated)
     assert place is not None
     version, exported = _read_label_studio(stage, place.ls_project_id)
-    on_collection, on_what_is_left = compare_accuracies(parts, past, stage.first)
     summary = Summary(
-        rounds=make_rounds(past, stage.first),
+        rounds=make_rounds(past, people),
         images=now.images,
         quarantined=len(quarantined),
         classes=len(stage.project.config.classes),
@@ -145,30 +146,29 @@ def _report(stage: Stage, prepared: DemoImages, home: Path, started: float, show
         annotator_error_rate=ERROR_RATES[0],
         random_seeds=SEEDS,
         annotations=compare_annotations(exported, [answer.ls_annotation_id for answer in past.answers]),
-        people=people,
+        people=team,
         without_prelabel_though_due=shown_nothing,
         labelled=Labelled(**asdict(labelled)),
-        certificate=compare_certificate(parts, past, stage.first),
-        savings=read_savings(parts, past),
-        machine_labels=compare_machine_labels(parts, past, stage.first),
-        accuracy_on_collection=on_collection,
-        accuracy_on_what_is_left=on_what_is_left,
-        share_of_wrong_labels=compare_wrong_labels(parts, past, stage.first),
-        random_arm=compare_random_arm(parts, past, stage.first),
-        calibrated=past.champion is not None and bool(past.champion.report.get("calibrated")),
+        certificate=compare_certificate(parts, moment, people),
+        savings=read_savings(moment),
+        machine_labels=beside.machine_labels,
+        accuracy_on_collection=beside.accuracy_on_collection,
+        accuracy_on_what_is_left=beside.accuracy_on_what_is_left,
+        share_of_wrong_labels=compare_wrong_labels(parts, moment, people),
+        random_arm=beside.random_arm.compare(),
+        earlier=beside.earlier,
+        calibrated=moment.champion is not None and bool(moment.champion.report.get("calibrated")),
         replayed=replay_all(parts, stage.project.id),
         seconds=round(time.monotonic() - started, 1),
     )
-    write_report(summary, take_pictures(parts, past, stage.first), home / "report.html")
+    write_report(summary, take_pictures(parts, moment, people), home / "report.html")
     write_summary(summary, home / "summary.json")
-    parts.jobs.close()
-    parts.database.dispose()
     return summary
 
 
 def _read_label_studio(stage: Stage, ls_project: int) -> tuple[str, list[int]]:
     """Label Studio's version, and the id of every annotation in its own export."""
-    headers = {"Authorization": f"Token {stage.settings.label_studio_token.get_secret_value()}"}
+    headers = {"Authorization": f"Token {stage.parts.settings.label_studio_token.get_secret_value()}"}
     with httpx.Client(base_url=stage.system.label_studio, headers=headers, timeout=60.0) as http:
         version = http.get("/api/version").raise_for_status().json()["release"]
         export = http.get(
@@ -203,7 +203,7 @@ def _verdict(summary: Summary, rounds: int, home: Path, console: Console) -> int
 
 
 def _how_to_log_in(stage: Stage, home: Path) -> list[str]:
-    system, settings = stage.system, stage.settings
+    system, settings = stage.system, stage.parts.settings
     key = system.command("key", "create", "demo", "--role", "admin")["key"]
     password, _ = (settings.home / "label-studio" / "hardcase.secret").read_text().split()
     words = " ".join(f"{name}={value}" for name, value in system.environment.items() if name.startswith("HARDCASE_"))

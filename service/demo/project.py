@@ -33,7 +33,7 @@ Most pictures have a caption; where the two disagree, the picture decides.
 """
 
 
-def project_file(images: DemoImages) -> str:
+def project_file(images: DemoImages, seed: int = 0) -> str:
     """YAML for `hardcase project create`.
 
     With few images the query is smaller, and the gate proves almost nothing: it
@@ -42,6 +42,7 @@ def project_file(images: DemoImages) -> str:
     few, gold = _few(images), len(_gold(images))
     policy: dict[str, Any] = {
         "engine": "bundled",
+        "seed": seed,
         "query_size": 10 if few else 40,
         "low_water": 2,
         "learn_after_labels": 4 if few else 30,

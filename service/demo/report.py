@@ -90,13 +90,16 @@ def reasons(summary: Summary) -> list[str]:
 
 def lines_of(summary: Summary) -> list[Line]:
     """The accuracies, the share of wrong labels, machine labels and the random arm, in this order."""
+    then = {name: f", with {labelled} images labelled" for name, labelled in summary.earlier.items()}
+    arm_then = then.get("random_arm", "")
     shares = [
-        _line("accuracy on the collection", summary.accuracy_on_collection),
-        _line("accuracy on what is left", summary.accuracy_on_what_is_left),
+        _line(f"accuracy on the collection{then.get('accuracy_on_collection', '')}", summary.accuracy_on_collection),
+        _line(f"accuracy on what is left{then.get('accuracy_on_what_is_left', '')}", summary.accuracy_on_what_is_left),
         _line("share of wrong labels", summary.share_of_wrong_labels),
     ]
-    arm = [_line(f"{point.labels} random labels: accuracy", point.accuracy) for point in summary.random_arm]
-    return [*shares, *_machine_labels(summary.machine_labels), *(arm or [Line("random labels", _UNKNOWN, 0, "-")])]
+    machine = _machine_labels(summary.machine_labels, then.get("machine_labels", ""))
+    arm = [_line(f"{point.labels} random labels: accuracy{arm_then}", point.accuracy) for point in summary.random_arm]
+    return [*shares, *machine, *(arm or [Line("random labels", _UNKNOWN, 0, "-")])]
 
 
 def beside_table(summary: Summary) -> Table:
@@ -212,14 +215,17 @@ def _line(figure: str, found: Measured) -> Line:
     return Line(figure, f"{found.value:.3f} [{found.lower:.2f}, {found.upper:.2f}]", found.n, truth)
 
 
-def _machine_labels(found: tuple[MachineThreshold, ...]) -> list[Line]:
-    """The strictest threshold whose bound is known, and the one that takes all."""
+def _machine_labels(found: tuple[MachineThreshold, ...], then: str) -> list[Line]:
+    """The strictest threshold whose bound is known, and the one that takes all; `then`: when that was so."""
     known = [one for one in found if one.lower is not None]
     if not known:
         return [Line("machine labels", _UNKNOWN, max((one.sampled for one in found), default=0), "-")]
     return [
         Line(
-            f"{one.images} machine labels: right", f"at least {one.lower:.4f}", one.sampled, f"{one.true_precision:.3f}"
+            f"{one.images} machine labels: right{then}",
+            f"at least {one.lower:.4f}",
+            one.sampled,
+            f"{one.true_precision:.3f}",
         )
         for one in dict.fromkeys((known[0], known[-1]))
     ]

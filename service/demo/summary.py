@@ -6,7 +6,7 @@ Rounds are read from hardcase's rows; annotations are counted twice, in Label St
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -148,6 +148,8 @@ class Summary:
     """One run of the demo, as `summary.json` holds it.
 
     `without_prelabel_though_due`: tasks that people were given without the prediction that every task has; 0 is right.
+    `earlier`: the fields that are not known at the end, and hold what was known last and the truth at that moment, each
+    with how many images people had labelled then.
     """
 
     rounds: tuple[Round, ...]
@@ -171,6 +173,7 @@ class Summary:
     accuracy_on_what_is_left: Measured
     share_of_wrong_labels: Measured
     random_arm: tuple[RandomPoint, ...]
+    earlier: Mapping[str, int]
     calibrated: bool
     replayed: Replayed
     seconds: float

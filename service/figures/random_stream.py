@@ -28,7 +28,7 @@ class RandomStream(msgspec.Struct):
     rests_on: int
     """How many answered groups a figure rests on now: the prefix of the order in which all are decided."""
     undecided: int
-    """How many of these nobody could tell: each counts as an error."""
+    """How many of these wait for a lead, or nobody can tell: each counts as an error."""
     groups: int
     """The size of the collection that figures speak of, in groups."""
     as_of: str | None

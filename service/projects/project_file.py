@@ -145,6 +145,7 @@ class PolicyIn(Strict):
     stop: StopIn = StopIn()
     regions: Plain = ""
     strategy: Annotated[Plain, named(STRATEGIES)] = "margin"
+    weigh_by: Plain = ""
     head: Annotated[Plain, named(HEADS)] = "logistic"
     choice: str = "single"
     seed: int = Field(default=0, ge=0, lt=2**63)
@@ -172,6 +173,15 @@ class PolicyIn(Strict):
     def _one_overlay(self) -> PolicyIn:
         if self.regions and self.explanation:
             raise ValueError("there can be only one overlay: name `regions` or `explanation`, not both")
+        return self
+
+    @model_validator(mode="after")
+    def _weighted_by_something(self) -> PolicyIn:
+        if (self.strategy == "weighted") != bool(self.weigh_by):
+            raise ValueError(
+                "`strategy: weighted` and `weigh_by` go together: name the metadata field with the number that a label "
+                "of an image is worth"
+            )
         return self
 
     @field_validator("show")

@@ -206,6 +206,24 @@ def test_collections_are_the_newest_groups_of_the_queries_that_knew_them(
         assert stream.collections(session, project.id) == [5, 7]
 
 
+def test_what_is_left_is_what_nobody_was_asked_about_nor_labelled_but_for_certificates(
+    any_database: sa.Engine, project: Project
+) -> None:
+    with transaction(any_database) as session:
+        images, groups = _images(session), _groups(session)
+        _answered(session, project, images[0])
+        factories.review(session, project.id, images[5], HARD)
+        factories.label(session, project.id, images[6], "cat", LabelSource.IMPORT)
+        factories.label(session, project.id, images[7], "cat", LabelSource.CERTIFICATE)
+
+        left = stream.groups_left(session, project.id)
+
+        assert left == {*groups[1:5], groups[7]}
+        assert stream.count_left(session, project.id) == len(left)
+        assert stream.count_left(session, project.id, groups[2]) == 2
+        assert stream.count_left(session, project.id, after=groups[2]) == 3
+
+
 def test_a_shadow_pick_is_noted_once_and_stays_with_its_query(
     any_database: sa.Engine, project: Project, make_project: Callable[..., Project]
 ) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from labeling.basis import Basis, pack, unpack, unpack_candidates
 
 
-def basis_of(n: int, seed: int = 0, *, twins: float = 0.1, conflicts: bool = True) -> Basis:
+def basis_of(n: int, seed: int = 0, *, twins: float = 0.1, conflicts: bool = True, weights: bool = False) -> Basis:
     """N images, some of which are near-duplicates of others, and some in conflict."""
     rng = np.random.default_rng(seed)
     images = np.cumsum(1 + (rng.random(n) < 0.01)) + 7
@@ -29,18 +29,22 @@ def basis_of(n: int, seed: int = 0, *, twins: float = 0.1, conflicts: bool = Tru
         stream=rng.permutation(np.unique(groups))[:300],
         labels=rng.permutation(5 * n)[: n // 10].astype(np.int64),
         gold=images[:5],
+        weights=rng.choice([0.0, 1.0, 2.5], n) if weights else None,
     )
 
 
 @given(n=st.integers(0, 300), seed=st.integers(0, 9), conflicts=st.booleans())
 def test_what_is_unpacked_is_what_was_packed(n: int, seed: int, conflicts: bool) -> None:
-    basis = basis_of(n, seed, conflicts=conflicts)
+    basis = basis_of(n, seed, conflicts=conflicts, weights=conflicts)
 
     again = unpack(pack(basis))
     images, free = unpack_candidates(pack(basis))
 
     for field in fields(Basis):
         before, after = getattr(basis, field.name), getattr(again, field.name)
+        if before is None:
+            assert after is None, field.name
+            continue
         assert np.array_equal(before, after), field.name
         assert after.dtype == before.dtype, field.name
     assert np.array_equal(images, basis.images) and np.array_equal(free, basis.free)

@@ -89,3 +89,15 @@ def test_a_target_is_read_with_its_defaults() -> None:
     assert found == project.CertificateTerms(precision=0.95)
     assert found.planned_sizes == (100, 200, 400, 800)
     assert parse_project("name: p\nlabels: [a, b]\n").policy.certificate is None
+
+
+@pytest.mark.parametrize("policy", ["{strategy: weighted}", "{weigh_by: sales}", "{strategy: margin, weigh_by: sales}"])
+def test_a_strategy_by_weight_and_the_field_with_the_weight_go_together(policy: str) -> None:
+    with pytest.raises(Invalid, match="`strategy: weighted` and `weigh_by` go together"):
+        parse_project(f"name: p\nlabels: [a, b]\npolicy: {policy}\n")
+
+
+def test_the_field_with_the_weight_is_read() -> None:
+    found = parse_project("name: p\nlabels: [a, b]\npolicy: {strategy: weighted, weigh_by: sales}\n")
+
+    assert found.policy.weigh_by == "sales"

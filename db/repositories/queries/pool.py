@@ -66,6 +66,16 @@ def image_ids(session: Session, project_id: ProjectId) -> list[int]:
     return list(session.scalars(sa.select(ImageRow.id).where(ImageRow.project_id == project_id).order_by(ImageRow.id)))
 
 
+def numbers(session: Session, project_id: ProjectId, name: str) -> dict[int, float]:
+    """The images whose metadata field of this name is a number, and the number; true and false are none."""
+    rows = session.execute(
+        sa.select(ImageRow.id, ImageRow.details[name])
+        .where(ImageRow.project_id == project_id, ImageRow.details[name].is_not(None))
+        .execution_options(yield_per=ROWS_A_FETCH)
+    )
+    return {image: float(value) for image, value in rows if type(value) in (int, float)}
+
+
 def count_texts(session: Session, project_id: ProjectId) -> int:
     """How many of a project's grouped images came with a text."""
     has_text = sa.and_(ImageRow.text.is_not(None), ImageRow.text != "")

@@ -244,10 +244,23 @@ def count_left(session: Session, project_id: ProjectId, until: int | None = None
 
     One that a certificate labelled is among them: the sample of what is left speaks of it, too.
     """
-    of_project = [GroupRow.project_id == project_id, *_between(after, until)]
-    member = sa.select(GroupRow.id).join(ImageRow, ImageRow.group_id == GroupRow.id).where(*of_project)
+    between = _between(after, until)
+    touched = sa.select(sa.func.count()).select_from(_touched(project_id, *between).subquery())
+    return count(session, GroupRow, GroupRow.project_id == project_id, *between) - (session.scalar(touched) or 0)
+
+
+def groups_left(session: Session, project_id: ProjectId) -> set[int]:
+    """All groups that `count_left` counts."""
+    every = session.scalars(sa.select(GroupRow.id).where(GroupRow.project_id == project_id))
+    return set(every) - set(session.scalars(_touched(project_id)))
+
+
+def _touched(project_id: ProjectId, *where: sa.ColumnElement[bool]) -> sa.CompoundSelect[tuple[int]]:
+    """The groups that somebody was asked about, or of which a label is known that is not of a certificate."""
+    member = sa.select(GroupRow.id).join(ImageRow, ImageRow.group_id == GroupRow.id)
+    member = member.where(GroupRow.project_id == project_id, *where)
     labelled = member.join(LabelRow, LabelRow.image_id == ImageRow.id)
-    touched = sa.union(
+    return sa.union(
         member.join(ReviewRow, ReviewRow.image_id == ImageRow.id).where(ReviewRow.project_id == project_id),
         labelled.where(
             LabelRow.project_id == project_id,
@@ -256,8 +269,6 @@ def count_left(session: Session, project_id: ProjectId, until: int | None = None
             is_current_label(),
         ),
     )
-    touched_groups = session.scalar(sa.select(sa.func.count()).select_from(touched.subquery())) or 0
-    return count(session, GroupRow, *of_project) - touched_groups
 
 
 def answers_by_kind(session: Session, project_id: ProjectId) -> dict[str, int]:

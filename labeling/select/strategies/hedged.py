@@ -217,7 +217,8 @@ def _part(view: View, at: Positions) -> View:
     """The view of some of its images."""
     predicted = None if view.predicted is None else view.predicted.take(at)
     costs = None if view.costs is None else view.costs[at]
-    return View(view.groups[at], lambda some: view.gather(at[some]), view.labelled, predicted, costs)
+    weights = None if view.weights is None else view.weights[at]
+    return View(view.groups[at], lambda some: view.gather(at[some]), view.labelled, predicted, costs, weights)
 
 
 def _with(view: View, picked: Positions) -> Labelled:

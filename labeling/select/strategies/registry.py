@@ -17,6 +17,7 @@ from labeling.select.strategies.strategy import Strategy
 from labeling.select.strategies.typical import Typical
 from labeling.select.strategies.uncertainty import entropy, least_confidence, margin
 from labeling.select.strategies.uniform import Uniform
+from labeling.select.strategies.weighted import Weighted
 
 __all__ = ["STRATEGIES"]
 
@@ -36,5 +37,6 @@ STRATEGIES: dict[str, Strategy] = {
     "random": Uniform(),
     "rare_class": RareClass(),
     "typical": Typical(),
+    "weighted": Weighted(),
 }
 """`service.plugins` lists the same names without loading this."""

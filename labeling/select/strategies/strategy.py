@@ -101,6 +101,8 @@ class View:
     """None before anything is known of any of them."""
     costs: npt.NDArray[np.floating] | None = None
     """(N,) seconds that a person needs for each; None where that is not known."""
+    weights: npt.NDArray[np.floating] | None = None
+    """(N,) finite and not negative: what a label of each is worth, by the project's own number; None without one."""
 
     @property
     def probs(self) -> npt.NDArray[np.floating] | None:

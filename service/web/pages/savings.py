@@ -9,6 +9,7 @@ from db.session import reading
 from db.views import dashboard
 from service.figures.figures import name_of
 from service.figures.random_arm import RandomArm
+from service.labels.certificates import read_certificates
 from service.projects.next_action import MEASURED, next_action
 from service.projects.savings import savings_of
 from service.web.edge.access import Guarded, ProjectDep
@@ -26,12 +27,14 @@ def show_savings(request: Request, parts: PartsDep, project: ProjectDep) -> Resp
         found = savings_of(session, project, parts.now())
         ranking = next_action(session, project, SHOWN)
         counted = dashboard.figures(session, project.id).get(name_of(RandomArm))
+        certificates = read_certificates(session, project)
     computed_at = counted.computed_at if counted else None
     return page(
         request,
         "savings.html",
         project=project,
         found=found,
+        certificates=certificates,
         computed_at=computed_at,
         ranking=ranking,
         measured=MEASURED,

@@ -21,7 +21,9 @@ from service.figures.engines import EngineReliability, EngineWork
 from service.figures.estimates import Json
 from service.figures.figures import OF_CLASSIFIERS, is_current
 from service.figures.machine_labels import MachineLabels
+from service.figures.random_stream import RandomStream
 from service.work.figures.machine_labels import read_machine_labels
+from service.work.figures.random_stream import read_random_stream
 from service.work.figures.reliability import read_reliability
 from service.work.pool.predictions import ImagePrediction, predictions_of_images
 from service.work.pool.random_stream import Sample, read_sample
@@ -45,9 +47,7 @@ class Facts:
     fingerprint: str
     tally: Json
     sample: Sample
-    shadows: frozenset[int]
-    left: tuple[int, ...]
-    answers: dict[str, int]
+    stream: RandomStream
     versions: list[Version]
     verdicts: dict[VersionId, list[Promotion]]
     champion: Version | None
@@ -80,18 +80,18 @@ def read_facts(parts: Parts, project_id: ProjectId) -> Facts | None:
         for verdict in versions.promotions(session, project_id):
             verdicts[verdict.version_id].append(verdict)
         asked = figures.lately_asked(session, project_id, LATELY)
+        judged = figures.evidence(session, [one.image_id for part in sample.cohorts for one in part.examples])
+        said = judged.get(champion.id, {}) if champion else {}
         return Facts(
             project=project,
             fingerprint=fingerprint,
             tally={**of_images, **tallies.counts_of_reviews(session, project_id)},
             sample=sample,
-            shadows=frozenset(stream.shadow_picks(session, project_id)),
-            left=tuple(stream.count_left(session, project_id, one.until, after=one.after) for one in sample.cohorts),
-            answers=stream.answers_by_kind(session, project_id),
+            stream=read_random_stream(session, project, sample, said),
             versions=everyone,
             verdicts=verdicts,
             champion=champion,
-            judged=figures.evidence(session, [one.image_id for part in sample.cohorts for one in part.examples]),
+            judged=judged,
             labels_at=figures.people_labels_at(session, project_id, [v.last_label_id for v in everyone]),
             shown=figures.shown_and_kept(session, project_id),
             asked=asked,

@@ -1,14 +1,18 @@
 """Counts the figure of the random stream: what measures, what it costs, and how often the champion is right.
 
-In: the sample of every cohort of the project, which of its images the champion gets right, the shadow picks, and how
-many groups are left of each cohort. Out: one figure. An accuracy that speaks of several cohorts weighs each by its
-numbers, however many of it were drawn.
+In: the sample of every cohort of the project, what the champion says of its images, the shadow picks, and how many
+groups are left of each cohort. Out: one figure. An accuracy that speaks of several cohorts weighs each by its numbers,
+however many of it were drawn.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+from sqlalchemy.orm import Session
+
+from db.repositories.queries import stream
 from labeling.estimates import Estimate
 from labeling.project import Project
 from labeling.quality.finite_samples import Stratum, finite_share, share_of_cohorts, share_of_what_is_left
@@ -18,16 +22,19 @@ from service.figures.random_stream import RandomStream
 from service.work.pool.random_stream import Cohort, Sample
 from service.work.pool.training_set import truth_of
 
-__all__ = ["random_stream", "right"]
+__all__ = ["read_random_stream"]
 
 Right = Mapping[int, bool]
 
 
-def random_stream(
-    sample: Sample, shadows: frozenset[int], left: Sequence[int], answers: Mapping[str, int], right: Right
+def read_random_stream(
+    session: Session, project: Project, sample: Sample, said: Mapping[int, Sequence[float]]
 ) -> RandomStream:
-    """The figure; `left` has a number for each cohort of the sample, `answers` one for each kind of review."""
-    order = sample.order
+    """The figure as of now; `said` has the champion's probabilities of the images of the sample, by image."""
+    shadows = frozenset(stream.shadow_picks(session, project.id))
+    left = [stream.count_left(session, project.id, one.until, after=one.after) for one in sample.cohorts]
+    answers, order = stream.answers_by_kind(session, project.id), sample.order
+    right = _right(sample, {image: int(np.argmax(probs)) for image, probs in said.items()}, project)
     return RandomStream(
         share=round(sample.share, 6),
         reserved=int((order.positions < sample.share).sum()),
@@ -50,7 +57,7 @@ def random_stream(
     )
 
 
-def right(sample: Sample, predicted: Mapping[int, int], project: Project) -> dict[int, bool]:
+def _right(sample: Sample, predicted: Mapping[int, int], project: Project) -> dict[int, bool]:
     """Whether a class (its position) that was predicted of an image is right, by group; others are left out."""
     ready = [one for cohort in sample.cohorts for one in cohort.examples if one.image_id in predicted]
     truth = truth_of(ready, project.config.classes)

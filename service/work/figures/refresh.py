@@ -8,17 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import msgspec
-import numpy as np
 
 from db.session import transaction
 from db.views import figures, tallies
 from labeling.types import ProjectId
 from service.figures.accuracy import LabelsBySource
 from service.figures.figures import write
-from service.figures.random_stream import RandomStream
 from service.work.figures.asked_images import acceptance_of, hardest_of
 from service.work.figures.facts import Facts, read_facts
-from service.work.figures.random_stream import random_stream, right
 from service.work.figures.versions import accuracy_by_version, confusion_of, rounds_of
 from service.work.wiring import Parts
 
@@ -37,16 +34,8 @@ def refresh(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         return {"figures": figures.keep(session, project_id, counted, facts.fingerprint, now)}
 
 
-def _random_stream(facts: Facts) -> RandomStream:
-    judged = facts.judged.get(facts.champion.id, {}) if facts.champion else {}
-    predicted = {image: int(np.argmax(probs)) for image, probs in judged.items()}
-    return random_stream(
-        facts.sample, facts.shadows, facts.left, facts.answers, right(facts.sample, predicted, facts.project)
-    )
-
-
 COUNTS: tuple[Callable[[Facts], msgspec.Struct], ...] = (
-    _random_stream,
+    lambda facts: facts.stream,
     accuracy_by_version,
     confusion_of,
     acceptance_of,

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from db.repositories.queries import stream
 from db.repositories.queries.stream import Stream
+from db.views.disputes import left_to_lead
 from db.views.undecided import UndecidedState, undecided
 from labeling.project import Project
 from labeling.select.query.stream import Order, cohorts
@@ -33,8 +34,9 @@ class Cohort:
 class Sample:
     """A uniform sample of the groups that the project had at `as_of`: one labelled image each, in the stream's order.
 
-    `arrivals` are the groups that came later, each cohort with a sample of its own, which may be empty. An image about
-    which nobody could tell is labelled "unsure", which is an error of every classifier. `order` and `share` are those
+    `arrivals` are the groups that came later, each cohort with a sample of its own, which may be empty. An image that
+    waits for a lead, because nobody could tell or people disagree, is labelled "unsure", which is an error of every
+    classifier. `order` and `share` are those
     of the whole stream.
     """
 
@@ -113,9 +115,10 @@ def read_sample(session: Session, project: Project) -> Sample:
 
 
 def _given_up(session: Session, project: Project, found: Stream) -> dict[int, Example]:
-    """The images of the stream that all who were asked could not tell, and that wait for a lead, by group."""
+    """The images of the stream that wait for a lead, by group: nobody could tell, or people disagree."""
     waiting = stream.asked_images(session, project.id, found.examples.keys())
-    images = [
+    images = left_to_lead(session, waiting)
+    images += [
         one.image_id
         for one in (undecided(session, project, waiting) if waiting else ())
         if one.state is UndecidedState.LEAD and one.kind is ReviewKind.RANDOM

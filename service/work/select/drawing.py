@@ -121,6 +121,7 @@ def _view(ground: Ground, at: Positions) -> View:
         gather=lambda some: ground.vectors(at[some]),
         labelled=lambda: ground.labelled,
         predicted=predicted,
+        weights=None if ground.basis.weights is None else ground.basis.weights[at],
     )
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from db.repositories.certificates import certificates, sets
 from db.repositories.projects import projects
 from db.repositories.queries import comparisons, gold, queries, stream
+from db.repositories.queries import pool as ready_images
 from db.repositories.queries.comparisons import Comparison
 from db.repositories.reviews import reviews
 from db.session import reading
@@ -46,6 +47,8 @@ class Facts:
     """The groups in which an image has a label by a certificate."""
     stream_first: int
     """How many groups of the stream come before anything else, for a certificate's sample."""
+    weights: dict[int, float] | None
+    """What a label of an image is worth, by image; None where the policy names no number."""
     gave_way: bool
     """Whether the newest planned comparison found the project's strategy worse than random."""
 
@@ -72,6 +75,7 @@ def read_facts(parts: Parts, project_id: ProjectId, force: bool) -> Facts | None
             gold_asked=len(gold.asked_reviews(session, project_id)),
             certified=certificates.certified_groups(session, project_id),
             stream_first=_stream_first(session, project, order_of(found), stream.count_groups(session, project_id)),
+            weights=ready_images.numbers(session, project_id, by) if (by := project.config.policy.weigh_by) else None,
             gave_way=_gave_way(comparisons.everyone(session, project_id), project),
         )
 

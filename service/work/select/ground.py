@@ -86,6 +86,7 @@ def _basis(
         stream=next_groups(ready, facts.share, len(ready.ids)),
         labels=labels,
         gold=np.array(facts.gold, np.int64),
+        weights=None if facts.weights is None else weights_at(facts.weights, pool.image_ids[rows]),
     )
 
 
@@ -127,3 +128,15 @@ def labelled_in(pool: Pool, examples: Sequence[Example]) -> tuple[Labelled, Rows
     at = rows[rows >= 0]
     labels = tuple(example.label for example in ready)
     return Labelled(labels, lambda some: vectors_of(pool, at[some])), np.array([e.label_id for e in ready], np.int64)
+
+
+def weights_at(known: dict[int, float], images: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """What a label of each of these images (N,) is worth: the number that came with it, 1 without one, 0 below 0.
+
+    Examples
+    --------
+    >>> weights_at({4: 2.5, 9: -1.0}, np.array([4, 5, 9])).tolist()
+    [2.5, 1.0, 0.0]
+    """
+    found = np.array([known.get(image, 1.0) for image in images.tolist()], np.float64)
+    return np.asarray(np.maximum(np.where(np.isfinite(found), found, 1.0), 0.0), np.float64)

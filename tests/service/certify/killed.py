@@ -1,11 +1,7 @@
-"""A process that certifies a project and dies at a failpoint: `python -m tests.service.certify.killed`.
-
-Arguments: the database's address, the home, the project, seconds on the clock, and the failpoint.
-"""
+"""What a process of its own does: it certifies a project and dies at a failpoint."""
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,8 +13,9 @@ from service.work.failpoints import Failpoints
 from tests.factories import NOW
 from tests.service.labelled_pool import Clock, make_parts
 
-if __name__ == "__main__":
-    address, home, project, seconds, name = sys.argv[1:]
-    parts = make_parts(make_engine(address), Path(home))
-    parts = replace(parts, now=Clock(NOW + timedelta(seconds=int(seconds))), failpoint=Failpoints(name))
-    certify(parts, ProjectId(int(project)))
+
+def certify_until(failpoint: str, address: str, home: Path, project: ProjectId, seconds: int) -> None:
+    """`address` is the database's; the clock stands at so many seconds after `NOW`."""
+    parts = make_parts(make_engine(address), home)
+    parts = replace(parts, now=Clock(NOW + timedelta(seconds=seconds)), failpoint=Failpoints(failpoint))
+    certify(parts, project)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -29,10 +26,11 @@ from db.tables import (
 from labeling.types import LabelSource, ReviewKind
 from service.work.failpoints import BESIDE
 from tests.factories import NOW
+from tests.forking import fork
 from tests.service.certify.ground import POLICY, TERMS, Certifying
+from tests.service.certify.killed import certify_until
 from tests.service.certify.test_audit_step import decide
 
-ROOT = Path(__file__).parents[3]
 AUDITED = replace(POLICY, certificate=replace(TERMS, audit=6))
 
 
@@ -96,14 +94,14 @@ def test_killed_anywhere_it_goes_on_where_it_was(make: Callable[..., Certifying]
     _assert_whole(made)
 
 
-def _certify_elsewhere(made: Certifying, name: str) -> int:
+def _certify_elsewhere(made: Certifying, name: str) -> int | None:
     """Another process certifies the project and dies; its exit status."""
     parts = made.ground.parts
     address = parts.database.url.render_as_string(hide_password=False)
     seconds = int((made.ground.clock.at - NOW).total_seconds())
-    arguments = [address, str(parts.settings.home), str(made.id), str(seconds), name]
-    command = [sys.executable, "-m", "tests.service.certify.killed", *arguments]
-    return subprocess.run(command, cwd=ROOT, timeout=240, check=False, capture_output=True).returncode
+    process = fork(certify_until, name, address, parts.settings.home, made.id, seconds)
+    process.join(240)
+    return process.exitcode
 
 
 def _state(made: Certifying) -> dict[str, object]:

@@ -22,9 +22,10 @@ from labeling.learn.classifier import Inputs
 from labeling.types import NONE_OF_THESE, Incoming
 from service.demo.annotators import Account, Annotators, SimulatedAnswers, shown_choice, submitted_form
 from service.demo.images import prepare_images
+from service.demo.measured.last_known import ArmBeside, Beside, newest_known
+from service.demo.measured.random_arm import RandomArm
 from service.demo.people import People, Person
 from service.demo.project import gold_manifest, project_file
-from service.demo.random_arm import RandomArm
 from service.demo.report import (
     HardImage,
     Line,
@@ -51,6 +52,7 @@ from service.demo.summary import (
     write_summary,
 )
 from service.figures.estimates import known
+from service.figures.random_arm import ArmPoint
 from service.ingest.register import items_of
 from service.projects.project_file import parse_project
 
@@ -392,6 +394,7 @@ SUMMARY = Summary(
     accuracy_on_what_is_left=Measured(None, None, None, 0, 0.9),
     share_of_wrong_labels=Measured(None, None, None, 12, 0.05),
     random_arm=(RandomPoint(20, Measured(0.6, 0.5, 0.7, 60, 0.61)),),
+    earlier={},
     calibrated=True,
     replayed=Replayed(3, 3),
     seconds=12.0,
@@ -412,6 +415,7 @@ PROMISED = {
     "accuracy_on_what_is_left",
     "share_of_wrong_labels",
     "random_arm",
+    "earlier",
     "calibrated",
     "replayed",
     "seconds",
@@ -472,6 +476,79 @@ def test_what_hardcase_says_stands_beside_the_truth_or_reads_not_yet_known() -> 
         Line("machine labels", "not yet known", 12, "-"),
         Line("random labels", "not yet known", 0, "-"),
     ]
+
+
+def test_a_line_of_an_earlier_moment_says_with_how_many_images_labelled(tmp_path: Path) -> None:
+    earlier = {"accuracy_on_what_is_left": 31, "machine_labels": 40, "random_arm": 22}
+    left = Measured(0.9, 0.8, 0.95, 30, 0.875)
+    summary = replace(SUMMARY, accuracy_on_what_is_left=left, earlier=earlier)
+
+    write_summary(summary, tmp_path / "summary.json")
+    write_report(summary, Pictures(np.zeros((3, 2), np.int64), ("a", "b"), ()), tmp_path / "report.html")
+
+    assert lines_of(summary) == [
+        Line("accuracy on the collection", "0.800 [0.70, 0.90]", 60, "0.820"),
+        Line("accuracy on what is left, with 31 images labelled", "0.900 [0.80, 0.95]", 30, "0.875"),
+        Line("share of wrong labels", "not yet known", 12, "0.050"),
+        Line("20 machine labels: right, with 40 images labelled", "at least 0.8000", 31, "0.950"),
+        Line("20 random labels: accuracy, with 22 images labelled", "0.600 [0.50, 0.70]", 60, "0.610"),
+    ]
+    assert json.loads((tmp_path / "summary.json").read_text())["earlier"] == earlier
+    page = (tmp_path / "report.html").read_text()
+    assert "20 machine labels: right, with 40 images labelled" in page and "of an earlier moment" in page
+
+
+def test_the_report_of_an_end_that_knows_everything_speaks_of_no_earlier_moment(tmp_path: Path) -> None:
+    write_report(SUMMARY, Pictures(np.zeros((3, 2), np.int64), ("a", "b"), ()), tmp_path / "report.html")
+
+    assert "earlier moment" not in (tmp_path / "report.html").read_text()
+
+
+NOTHING = Measured(None, None, None, 12, None)
+
+
+def beside(
+    labelled: int, left: float | None = None, bound: float | None = None, share: Estimate | None = None
+) -> Beside:
+    """What was known with so many images labelled; `share`: what 20 random labels give."""
+    return Beside(
+        labelled=labelled,
+        accuracy_on_collection=Measured(0.8, 0.7, 0.9, labelled, 0.82),
+        accuracy_on_what_is_left=NOTHING if left is None else Measured(left, 0.5, 1.0, 40, 0.9),
+        machine_labels=(MachineThreshold(0.9, 20, 31, bound, 0.95),),
+        random_arm=ArmBeside([] if share is None else [ArmPoint(20, known(share))], arm(np.random.default_rng(0))[0]),
+    )
+
+
+def test_of_each_figure_the_newest_that_is_known_stays_with_its_count_of_labels() -> None:
+    first, second, unknown = (Estimate(value, 0.5, 0.7, n) for value, n in ((0.6, 40), (0.65, 50), (0.7, 20)))
+    moments = [
+        beside(100),
+        beside(130, left=0.9, bound=0.7),
+        beside(160, bound=0.8, share=first),
+        beside(190, share=second),
+        beside(210, share=unknown),
+    ]
+
+    kept = None
+    for moment in moments:
+        kept = newest_known(kept, moment)
+
+    assert kept is not None and kept == replace(
+        beside(210, left=0.9, bound=0.8, share=second),
+        earlier={"accuracy_on_what_is_left": 130, "machine_labels": 160, "random_arm": 190},
+    )
+    assert [(one.labels, one.accuracy.value) for one in kept.random_arm.compare()] == [(20, 0.65)]
+
+
+def test_what_is_not_known_replaces_nothing_that_is_and_what_never_was_known_reads_so() -> None:
+    once = newest_known(beside(130, left=0.9), beside(160))
+    again = newest_known(once, beside(190, left=0.95))
+
+    assert once.accuracy_on_what_is_left.value == 0.9 and once.earlier == {"accuracy_on_what_is_left": 130}
+    assert once.random_arm.compare() == () and once.machine_labels[0].lower is None
+    assert once.accuracy_on_collection.n == 160
+    assert again == beside(190, left=0.95)
 
 
 def test_how_the_images_were_labelled_adds_up_and_the_promise_stands_beside_what_is_so() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import random
 import threading
 import time
@@ -20,12 +19,10 @@ from db.session import reading
 from labeling.project import Project
 from labeling.types import ProjectId
 from tests import asking_worker
+from tests.forking import fork
 
 ITEMS, KILLS, WORKERS, THREADS = 90, 3, 2, 3
 PRICE_MICRO = 1_000
-_CONTEXT = multiprocessing.get_context(
-    "forkserver"
-)  # thirty processes start, and each would load the same for a second
 
 
 @dataclass
@@ -71,11 +68,8 @@ def run_and_kill(database: sa.Engine, counting: Counting, when_silent: str, budg
     url = database.url.render_as_string(hide_password=False)
 
     def start(name: int) -> BaseProcess:
-        _CONTEXT.set_forkserver_preload([asking_worker.__name__])
         words = (counting.url, url, when_silent, str(budget_micro), str(ITEMS), f"w{name}")
-        worker = _CONTEXT.Process(target=asking_worker.main, args=words)
-        worker.start()
-        return worker
+        return fork(asking_worker.main, *words)
 
     workers = [start(number) for number in range(WORKERS)]
     kills = 0

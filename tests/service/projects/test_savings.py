@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from db.session import reading, transaction
 from labeling.errors import Invalid
 from labeling.jobs import Role, Trigger
-from labeling.project import Policy, Project, Stop
+from labeling.project import CertificateTerms, Policy, Project, Stop
 from labeling.types import ReviewKind
 from service.projects.project_file import parse_project
 from service.projects.savings import Savings, savings_of
@@ -124,6 +124,23 @@ def test_page_api_and_command_tell_the_same(make: Callable[..., Ground], databas
     assert [rule["holds"] for rule in given["rules"]] == [False, True]
     assert "People are asked no more: 1 of 1 answers." in page
     assert "accuracy on the collection: not yet known; enough from 90.0% on" in page
+
+
+def test_with_a_target_page_and_command_say_what_is_promised_and_when_it_is_tried_next(
+    make_project: Callable[..., Project], database: sa.Engine, tmp_path: Path
+) -> None:
+    make_project(
+        database, policy=Policy(certificate=CertificateTerms(precision=0.9, confidence=0.9, first_size=50, sizes=1))
+    )
+    with web(database, tmp_path) as client:
+        key = make_key(database, Role.ENGINEER)
+        client.headers.update(HTML)
+        log_in(client, key)
+        page = " ".join(client.get("/projects/animals/savings").text.split())
+    told = " ".join(Cli(tmp_path)("savings", "animals").stdout.split())
+
+    for words in ("No certificate stands: nothing is promised.", "The worker has not noted these terms yet"):
+        assert words in page and words in told
 
 
 @pytest.mark.parametrize(

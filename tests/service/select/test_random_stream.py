@@ -22,6 +22,7 @@ from labeling.jobs import Trigger
 from labeling.learn.snapshot import Snapshot
 from labeling.project import RESERVED, Policy, Project, Shares
 from labeling.types import Actor, ImageId, LabelSource, ReviewKind
+from service.labels.resolution import resolve_labels
 from service.work.pool.random_stream import Sample, read_sample
 from service.work.pool.training_set import read_snapshot
 from service.work.select.query import choose_query
@@ -135,12 +136,37 @@ def test_what_nobody_could_tell_counts_as_an_error_until_somebody_can(ground: Gr
     with transaction(ground.parts.database) as session:
         for review in first[1:3]:
             answer(session, session.get_one(ReviewRow, review.id), "dog", after=60)
-    told = _sample(ground)
+    decided = _sample(ground)
 
     assert [example.label for example in skipped.examples] == ["cat", "unsure"]
     assert (skipped.undecided, skipped.waiting) == (1, 1)
-    assert [example.label for example in told.examples] == ["cat", "dog", "dog", "cat"]
-    assert told.undecided == 0
+    assert [example.label for example in decided.examples] == ["cat", "dog", "dog", "cat"]
+    assert decided.undecided == 0
+
+
+def test_what_people_disagree_about_and_only_a_lead_can_decide_counts_as_an_error_and_holds_nothing_back(
+    ground: Ground,
+) -> None:
+    first = sorted((review for review in _asked(ground) if review.kind == RANDOM), key=lambda one: one.image_id)
+    images, said = [ImageId(review.image_id) for review in first], {1: ("cat", "dog"), 2: ("cat", "dog")}
+    with transaction(ground.parts.database) as session:
+        people = [factories.annotator(session, ground.project.id, name) for name in ("ada", "bob")]
+        overlaps.want(session, {first[2].id: 3}, Actor("test", "a third", factories.NOW))  # who is not there yet
+        factories.seen(session, *(review.id for review in first))
+        for at, review in enumerate(first):
+            for person, one in zip(people, said.get(at, ("cat",)), strict=False):
+                factories.annotation(session, review.id, one, annotator_id=person)
+        resolve_labels(session, ground.project, images, factories.NOW)
+    disputed = _sample(ground)
+    with transaction(ground.parts.database) as session:
+        third = factories.annotator(session, ground.project.id, "eve")
+        factories.annotation(session, first[2].id, "dog", annotator_id=third)
+        resolve_labels(session, ground.project, images, factories.NOW)
+    decided = _sample(ground)
+
+    assert [example.label for example in disputed.examples] == ["cat", "unsure"]  # the third has not answered
+    assert [example.label for example in decided.examples] == ["cat", "unsure", "dog", "cat"]
+    assert (decided.undecided, decided.waiting) == (1, 0)
 
 
 def test_gold_decides_once_its_turn_has_come_and_it_was_asked_about(ground: Ground) -> None:

@@ -284,6 +284,32 @@ def test_a_query_that_was_not_drawn_or_not_kept_says_so(ground: Ground) -> None:
         replayed(ground, 9)
 
 
+def test_by_weight_the_images_that_are_worth_most_are_asked_and_the_query_is_drawn_again(
+    ground: Ground, make_project: MakeProject
+) -> None:
+    with transaction(ground.parts.database) as session:
+        project = projects.by_id(session, ground.project.id)
+        weighted = replace(project.config.policy, strategy="weighted", weigh_by="sales")
+        config = replace(project.config, policy=weighted)
+        projects.configure(session, project.id, config, Actor("lead", "sales", NOW))
+        images = session.scalars(sa.select(ImageRow).order_by(ImageRow.id)).all()
+        dear = {image.id for image in images if image.id % 3 == 0}
+        for image in images:
+            image.details = {"sales": 1_000.0 if image.id in dear else "unknown" if image.id % 3 == 1 else 0}
+    ground = replace(ground, project=replace(ground.project, config=config))
+    ask(ground)
+    promote(ground)
+
+    number = ask(ground)
+
+    with reading(ground.parts.database) as session:
+        asked = sa.select(ReviewRow.image_id, ReviewRow.representative).join(QueryRow)
+        rows = session.execute(asked.where(QueryRow.number == number, ReviewRow.kind == ReviewKind.HARD)).all()
+        by_doubt = [image for image, representative in rows if not representative]
+    assert by_doubt and set(by_doubt) <= dear
+    assert replayed(ground, number).equal
+
+
 def test_each_pick_is_kept_with_its_reason(played: tuple[Ground, list[int]]) -> None:
     ground, _ = played
 

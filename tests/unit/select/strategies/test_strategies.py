@@ -70,7 +70,7 @@ def test_picks_are_distinct_one_a_group_as_many_as_there_are_and_the_same_for_a_
     assert checked_picks(picks, view, size, name).positions.tolist() == again.positions.tolist()
 
 
-ORDERED = ["bald", "class_balanced", "entropy", "herding", "least_confidence", "margin", "rare_class"]
+ORDERED = ["bald", "class_balanced", "entropy", "herding", "least_confidence", "margin", "rare_class", "weighted"]
 """Neither chance nor the order of equal images decides what they pick here; the others cluster, draw or count votes."""
 
 

@@ -12,7 +12,7 @@ from labeling.errors import Invalid
 from labeling.select.strategies.registry import STRATEGIES
 from labeling.select.strategies.strategy import Labelled, Picks, Predicted, Strategy, View
 
-BY_SCORE = ["bald", "disagreement", "entropy", "least_confidence", "margin", "rare_class"]
+BY_SCORE = ["bald", "disagreement", "entropy", "least_confidence", "margin", "rare_class", "weighted"]
 """Their score of an image does not rest on which others there are: what they would have picked is exact."""
 
 
