@@ -94,7 +94,8 @@ def share_of_what_is_left(strata: Sequence[Stratum], confidence: float = 0.95) -
     Returns
     -------
     Estimate
-        `n` counts all groups that were drawn. Of nothing left it is 0 in (0, 1) with n 0: not yet known.
+        `n` counts the groups that were drawn of the strata of which anything is left: it rests on no others. Of nothing
+        left it is 0 in (0, 1) with n 0: not yet known.
 
     Notes
     -----
@@ -154,7 +155,7 @@ def _combined(strata: Sequence[Stratum], sizes: Sequence[tuple[int, int]], confi
     centre = sum(value for value, _, _ in parts)
     lower = centre - math.hypot(*(value - low for value, low, _ in parts))
     upper = centre + math.hypot(*(high - value for value, _, high in parts))
-    n = sum(one.drawn for one in strata)
+    n = sum(one.drawn for one, _, _ in sampled)
     value = centre / weight
     return Estimate(value, max(0.0, min(value, lower)), min(1.0, max(value, upper + 1 - weight)), n)
 

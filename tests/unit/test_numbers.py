@@ -44,4 +44,5 @@ def test_a_played_project_stores_figures_that_cover_the_truth() -> None:
     found = {figure_of(name): replayed(REPLAYS[name], 2) for name in cells}
 
     assert len(found) == 3 and all(one.covers for one in found.values())
-    assert found["accuracy on the collection"].seeds == found["accuracy on what is left"].seeds == 2
+    assert found["accuracy on the collection"].seeds == 2
+    assert found["accuracy on what is left"].seeds >= 1  # under 30 that are like it, it is not yet known

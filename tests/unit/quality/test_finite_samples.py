@@ -86,6 +86,13 @@ def test_shadow_picks_of_which_none_was_drawn_may_all_be_wrong_or_right() -> Non
     assert open_.lower == pytest.approx(0.9 * sure.lower) and open_.upper == 1
 
 
+def test_what_is_left_rests_on_no_drawn_group_of_a_stratum_of_which_nothing_is_left() -> None:
+    found = share_of_what_is_left([Stratum(2, 2, 215), Stratum(90, 102, 0)])
+
+    assert found == share_of_what_is_left([Stratum(2, 2, 215)])
+    assert found.n == 2 and not found.known
+
+
 def test_nothing_left_and_nothing_drawn_are_not_yet_known() -> None:
     for strata in ([], [Stratum(0, 0, 10)], [Stratum(5, 9, 0)]):
         assert share_of_what_is_left(strata).n == 0
