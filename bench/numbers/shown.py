@@ -104,6 +104,10 @@ COUNTED: Mapping[str, str] = {
     "machine_labels.OneThreshold.score": _SCORE,
     "machine_labels.Sure.probability": _SAID,
     "machine_labels.Sure.score": _SCORE,
+    **{f"next_action.{one}.seconds": _MEASURED for one in ("NextAction", "NextImage", "OneAction")},
+    "next_action.NextAction.wage": _SETTING,
+    "next_action.NextImage.money": "price: seconds times the wage",
+    "next_action.OneAction.money": "price: seconds times the wage",
     "random_stream.RandomStream.share": _SETTING,
     **{f"summary.Measured.{end}": _AGAIN for end in ("value", "lower", "upper")},
     "summary.Person.hours": _MEASURED,
@@ -119,6 +123,7 @@ COUNTED: Mapping[str, str] = {
     "wrong_labels.ShareOfWrongLabels.width_then": "a plan: about what more re-reviews would tell",
 }
 
+_FORECAST = "expected by a model, and called that wherever it is shown; `bench.next_action` holds it against what came"
 _BESIDE = "stands beside a share with its interval, and nothing is decided by it"
 
 BARE: Mapping[str, str] = {
@@ -132,6 +137,10 @@ BARE: Mapping[str, str] = {
     "engine_reports.Row.macro_f1": _BESIDE,
     "judgement.Judgement.candidate": "one side of the gain, which has the interval",
     "judgement.Judgement.champion": "one side of the gain, which has the interval",
+    **{f"next_action.NextAction.{one}": _FORECAST for one in ("expected_wrong", "label_teaches", "new_answer")},
+    "next_action.NextAction.used_error": "the rate that the forecast assumes; its interval held .81, so none is shown",
+    **{f"next_action.NextImage.{one}": _FORECAST for one in ("corrects", "wrong_after", "wrong_now")},
+    **{f"next_action.OneAction.{one}": _FORECAST for one in ("corrects", "per_hour", "per_money", "teaches")},
     "power.Power.fails": "what a sample of this size could detect, at the share of flips that was seen",
     "power.Power.passes": "what a sample of this size could detect, at the share of flips that was seen",
     "team.Person.kappa": _BESIDE,

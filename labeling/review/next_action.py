@@ -144,7 +144,8 @@ def rank(candidates: Candidates, wage: float = 0.0, worth: float | None = None) 
         raise Invalid("A wage, a worth and a price are at least 0, and every gain is a number.")
     kept = np.flatnonzero((gains > 0) & (True if worth is None else gains * worth >= prices))
     free = prices[kept] == 0
-    ratios = np.where(free, np.inf, gains[kept] / np.where(free, 1, prices[kept]))
+    with np.errstate(over="ignore"):  # what costs hardly anything is as good as free
+        ratios = np.where(free, np.inf, gains[kept] / np.where(free, 1, prices[kept]))
     keys = candidates.image_ids[kept], candidates.actions[kept], -gains[kept], -ratios
     order = kept[np.lexsort(keys)]
     _, first = np.unique(candidates.image_ids[order], return_index=True)

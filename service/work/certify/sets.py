@@ -44,7 +44,8 @@ class SetFacts:
     """What the database knows of the set. `asked`: the groups that the stream asked about under these terms.
 
     `adjudicated`: of which two people agree, or a lead decided; None where one person is enough. `once`: those that one
-    person has answered while others take part. `used_up`: the whole reserve was asked about, and nobody is asked now.
+    person has answered while others take part. `disputed`: what people disagree about, and only a lead can decide.
+    `used_up`: the whole reserve was asked about, and nobody is asked now.
     """
 
     order: Order
@@ -57,6 +58,7 @@ class SetFacts:
     audited: frozenset[int]
     adjudicated: frozenset[int] | None
     once: frozenset[int]
+    disputed: frozenset[int]
     used_up: bool
     until: int
 
@@ -121,6 +123,7 @@ def read_set_facts(session: Session, project: Project, terms: Terms, now: dateti
         audited=frozenset(audits.groups(session, project.id)),
         adjudicated=_adjudicated(session, terms, found.examples),
         once=frozenset(sets.answered_once(session, project.id) if several else ()),
+        disputed=sample.disputed,
         used_up=not sample.left and not asked & sets.open_groups(session, project.id),
         until=sample.collection.until,
     )
@@ -168,9 +171,10 @@ def _adjudicated(session: Session, terms: Terms, examples: Mapping[int, Example]
 
 def _decided(facts: SetFacts) -> Flags:
     """Of the order, which groups count as decided."""
+    decided = facts.order.decided & ~np.isin(facts.order.ids, list(facts.disputed))
     if facts.adjudicated is None:
-        return facts.order.decided
-    return facts.order.decided & np.isin(facts.order.ids, list(facts.adjudicated))
+        return decided
+    return decided & np.isin(facts.order.ids, list(facts.adjudicated))
 
 
 def _reasons(

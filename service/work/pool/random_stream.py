@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from db.views.disputes import left_to_lead
 from db.views.undecided import UndecidedState, undecided
 from labeling.project import Project
 from labeling.select.query.stream import Order, cohorts
-from labeling.types import UNSURE, Example, ReviewKind
+from labeling.types import UNSURE, Example, ImageId, ReviewKind
 
 __all__ = ["Cohort", "Sample", "order_of", "read_sample"]
 
@@ -37,7 +37,7 @@ class Sample:
     `arrivals` are the groups that came later, each cohort with a sample of its own, which may be empty. An image that
     waits for a lead, because nobody could tell or people disagree, is labelled "unsure", which is an error of every
     classifier. `order` and `share` are those
-    of the whole stream.
+    of the whole stream. `disputed`: the groups of which people disagree about the image, and only a lead can decide.
     """
 
     collection: Cohort
@@ -45,6 +45,7 @@ class Sample:
     as_of: datetime | None
     order: Order
     share: float
+    disputed: frozenset[int] = frozenset()
 
     @property
     def examples(self) -> tuple[Example, ...]:
@@ -97,7 +98,9 @@ def order_of(found: Stream, examples: Mapping[int, Example] | None = None) -> Or
 def read_sample(session: Session, project: Project) -> Sample:
     """What every figure, verdict and temperature rests on: the longest decided prefix of the stream."""
     found = stream.read_stream(session, project.id)
-    examples = {**_given_up(session, project, found), **found.examples}
+    waiting = stream.asked_images(session, project.id, found.examples.keys())
+    disputed = _without_label(session, left_to_lead(session, waiting))
+    examples = {**disputed, **_without_label(session, _given_up(session, project, waiting)), **found.examples}
     order, newest = order_of(found, examples), stream.newest_group(session, project.id)
     parts = cohorts(order, found.share, stream.collections(session, project.id), newest)
     begins = [0, *(part.until for part in parts)]
@@ -111,16 +114,18 @@ def read_sample(session: Session, project: Project) -> Sample:
         for begin, part in zip(begins, parts, strict=False)
     )
     as_of = stream.founded_at(session, collection.until)
-    return Sample(collection, tuple(arrivals), as_of, order, found.share)
+    return Sample(collection, tuple(arrivals), as_of, order, found.share, frozenset(disputed))
 
 
-def _given_up(session: Session, project: Project, found: Stream) -> dict[int, Example]:
-    """The images of the stream that wait for a lead, by group: nobody could tell, or people disagree."""
-    waiting = stream.asked_images(session, project.id, found.examples.keys())
-    images = left_to_lead(session, waiting)
-    images += [
+def _given_up(session: Session, project: Project, waiting: Sequence[ImageId]) -> list[ImageId]:
+    """Of the images of the stream that wait, those that all who were asked could not tell: they wait for a lead."""
+    return [
         one.image_id
         for one in (undecided(session, project, waiting) if waiting else ())
         if one.state is UndecidedState.LEAD and one.kind is ReviewKind.RANDOM
     ]
+
+
+def _without_label(session: Session, images: Sequence[ImageId]) -> dict[int, Example]:
+    """These images as "unsure", by group."""
     return {example.group_id: example for example in stream.without_label(session, images, UNSURE)}

@@ -17,6 +17,7 @@ from db.repositories.queries import comparisons, gold, queries, stream
 from db.repositories.queries import pool as ready_images
 from db.repositories.queries.comparisons import Comparison
 from db.repositories.reviews import reviews
+from db.repositories.versions import versions
 from db.session import reading
 from labeling.certify.plan import stream_first
 from labeling.project import Project
@@ -82,8 +83,8 @@ def read_facts(parts: Parts, project_id: ProjectId, force: bool) -> Facts | None
 
 def _stream_first(session: Session, project: Project, order: Order, groups: int) -> int:
     terms = certificates.terms_in_force(session, project.id)
-    if terms is None or terms.terms is None or not len(order.ids):
-        return 0
+    if terms is None or terms.terms is None or not len(order.ids) or versions.champion(session, project.id) is None:
+        return 0  # without a version in use there is nothing to certify, and nothing to learn from the stream
     tried = max((one.look for one in certificates.everyone(session, project.id) if one.terms_id == terms.id), default=0)
     if tried >= terms.terms.sizes:
         return 0
