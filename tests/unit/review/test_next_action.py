@@ -49,7 +49,8 @@ def test_what_is_listed_corrects_something_once_an_image_and_the_best_for_its_pr
     assert (found.gain[order] > 0).all()
     assert len(set(found.image_ids[order].tolist())) == len(order)
     prices = found.price(wage)[order]
-    ratios = np.where(prices > 0, found.gain[order] / np.where(prices > 0, prices, 1), np.inf)
+    with np.errstate(over="ignore"):
+        ratios = np.where(prices > 0, found.gain[order] / np.where(prices > 0, prices, 1), np.inf)
     assert (ratios[:-1] >= ratios[1:]).all()
 
 
