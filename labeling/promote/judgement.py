@@ -73,13 +73,16 @@ class Judgement:
         return self.verdict is Verdict.PROMOTED
 
 
-def sample_for(stream_images: int) -> Sample:
+def sample_for(stream_images: int, *, certifies: bool = False) -> Sample:
     """What carries a verdict while the random stream has so many decided images.
 
-    >>> sample_for(99).name, sample_for(100).name
-    ('TRAINING', 'STREAM')
+    `certifies`: a certificate is still to be tried with that stream. Training images carry it then, however many there
+    are: each verdict that rests on the stream takes its share of delta, training images take none.
+
+    >>> sample_for(99).name, sample_for(100).name, sample_for(100, certifies=True).name
+    ('TRAINING', 'STREAM', 'TRAINING')
     """
-    return Sample.STREAM if stream_images >= STREAM_CARRIES else Sample.TRAINING
+    return Sample.STREAM if stream_images >= STREAM_CARRIES and not certifies else Sample.TRAINING
 
 
 def judge(

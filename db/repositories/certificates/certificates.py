@@ -182,6 +182,15 @@ def everyone(session: Session, project_id: ProjectId) -> list[Certificate]:
     return read_all(Certificate, session.execute(_certificates(project_id).order_by(CertificateRow.id)))
 
 
+def is_to_be_tried(session: Session, project_id: ProjectId) -> bool:
+    """Whether the terms in force plan a size that was not tried yet."""
+    terms = terms_in_force(session, project_id)
+    if terms is None or terms.terms is None:
+        return False
+    of_terms = sa.select(sa.func.max(CertificateRow.look)).where(CertificateRow.terms_id == terms.id)
+    return (session.scalar(of_terms) or 0) < terms.terms.sizes
+
+
 def standing(session: Session, project_id: ProjectId) -> list[Certificate]:
     """The certificates that promise something now, oldest first; at most one, but while one replaces another."""
     return [one for one in everyone(session, project_id) if one.stands]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
+from db.repositories.certificates import certificates
 from db.repositories.people import audit
 from db.repositories.projects import projects
 from db.repositories.queries import comparisons
@@ -59,11 +60,12 @@ def judge(parts: Parts, project_id: ProjectId, trigger: Trigger) -> dict[str, in
             return {"promoted": 0}
         champion = versions.champion(session, project_id)
         examples = read_sample(session, project).examples
-        if not _wants_judging(session, project, candidate, len(examples)):
+        certifies = certificates.is_to_be_tried(session, project_id)
+        if not _wants_judging(session, project, candidate, len(examples), certifies):
             return {"promoted": 0}
         earlier = _verdicts_by_sample(versions.promotions(session, project_id))
         earlier[Sample.STREAM] += comparisons.count_of(session, project_id)  # each was a use of the stream
-    judgement = _compare(parts, project, candidate, champion, examples, earlier)
+    judgement = _compare(parts, project, candidate, champion, examples, earlier, certifies=certifies)
     parts.failpoint("promote.before_write")
     with transaction(parts.database) as session:
         versions.lock(session, project_id)
@@ -124,9 +126,10 @@ def _verdicts_about(session: Session, candidate: Version) -> set[Verdict]:
     return {one.verdict for one in versions.promotions(session, candidate.project_id, candidate.id)}
 
 
-def _wants_judging(session: Session, project: Project, candidate: Version, stream: int) -> bool:
+def _wants_judging(session: Session, project: Project, candidate: Version, stream: int, certifies: bool) -> bool:
     """Of one without another verdict than "not yet known": whether it has none, or there is enough by now."""
-    enough = stream if sample_for(stream) is Sample.STREAM else int(candidate.report["examples"])
+    carried_by = sample_for(stream, certifies=certifies)
+    enough = stream if carried_by is Sample.STREAM else int(candidate.report["examples"])
     return not _verdicts_about(session, candidate) or enough >= project.config.policy.gate.min_labels
 
 
@@ -146,14 +149,17 @@ def _compare(
     champion: Version | None,
     examples: Sequence[Example],
     earlier: Mapping[Sample, int],
+    *,
+    certifies: bool,
 ) -> Judgement:
     """Candidate against champion, or against the engine's pre-labels while there is no champion.
 
-    While the random stream has few answers, training labels carry the verdict and the stream's difference is shown.
+    While the random stream has few answers, or a certificate is to be tried with them, training labels carry the
+    verdict and the stream's difference is shown.
     """
     gate, rng = project.config.policy.gate, np.random.default_rng([project.config.policy.seed, candidate.number])
     sides = _on_stream(parts, project, candidate, champion, examples)
-    carried_by, groups, stream = sample_for(len(sides.truth)), None, None
+    carried_by, groups, stream = sample_for(len(sides.truth), certifies=certifies), None, None
     if carried_by is Sample.TRAINING:
         stream = difference(sides.ours, sides.theirs, sides.truth, gate, rng) if len(sides.truth) else None
         sides, groups = _on_training(parts, project, candidate, champion)

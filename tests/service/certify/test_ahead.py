@@ -11,10 +11,13 @@ import sqlalchemy as sa
 
 from db.repositories.reviews import overlaps
 from db.repositories.reviews.reviews import answered_people, is_open
-from db.session import transaction
+from db.repositories.versions import versions
+from db.session import reading, transaction
 from db.tables import AnnotationRow, ReviewRow
 from labeling.jobs import Trigger
-from labeling.project import Shares
+from labeling.project import CertificateTerms, Shares
+from labeling.promote import judgement
+from labeling.promote.judgement import Sample
 from labeling.types import Actor, ImageId, ReviewId, ReviewKind
 from service.labels.resolution import resolve_labels
 from service.work.certify.ahead import awaits_attempt, awaits_verdict, keeps_version, wants_version
@@ -291,3 +294,25 @@ def test_disputed_images_that_wait_for_a_lead_hold_nothing_up_once_the_reserve_i
     tried = made.certify()["tried"]
 
     assert tried == 1 and made.all()[0].report["missing"] > 0
+
+
+@pytest.mark.parametrize(("terms", "carried_by"), [(TERMS, Sample.TRAINING), (None, Sample.STREAM)])
+def test_no_verdict_takes_its_share_of_delta_while_a_certificate_is_to_be_tried(
+    make: MakeGround, monkeypatch: pytest.MonkeyPatch, terms: CertificateTerms | None, carried_by: Sample
+) -> None:
+    monkeypatch.setattr(judgement, "STREAM_CARRIES", 40)
+    made = make(replace(POLICY, certificate=terms))
+    made.certify()
+    made.play(1)
+    made.version()
+    made.play(2)
+    parts, of = made.ground.parts, made.ground.project.id
+    learn(parts, of, Trigger.ANSWERED)
+    judge(parts, of, Trigger.LEARNED)
+
+    with reading(parts.database) as session:
+        report = versions.promotions(session, of)[-1].report
+    if terms is not None:
+        made.certify()
+    assert report["carried_by"] == carried_by and len(report["judged_on"]) >= 40
+    assert [one.versions for one in made.all()] == [1] * (terms is not None)

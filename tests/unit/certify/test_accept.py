@@ -115,6 +115,15 @@ def test_a_check_that_many_pictures_fail_excludes_none_of_them() -> None:
     assert rare_issues(np.empty((0, 2), bool)).tolist() == []
 
 
+def test_checks_that_many_pictures_fail_between_them_count_from_the_rarest_on() -> None:
+    images = np.arange(100)
+    dark, blurred, long = images < 6, (images >= 4) & (images < 12), images >= 93
+
+    assert rare_issues(np.column_stack([blurred, dark])).tolist() == dark.tolist()
+    assert rare_issues(np.column_stack([blurred, dark, long])).tolist() == dark.tolist()
+    assert rare_issues(np.column_stack([dark, images < 10])).sum() == 10
+
+
 def test_the_promise_holds_whatever_a_rule_excludes_before_the_sample_is_drawn() -> None:
     """Excluded images, wrong ones or right ones, stand last: the band covers every order that is fixed beforehand."""
     rng, size, drawn, p, delta = np.random.default_rng(3), 300, 60, 0.9, 0.1
