@@ -1,9 +1,11 @@
 """The next planned size: whether the sample has reached it, and which version it rests on.
 
-In: a project with terms and a version in use. Out: what an attempt needs, and two rules. An attempt rests on the labels
-that are there when the sample has its size, so one version is fitted and judged then; later ones wait until it was
-tried, for how long second answers take depends on what the certifying answers were. And while a certificate stands that
-no planned size can follow, no version takes its place by itself: with the version the certificate would end for good.
+In: a project with terms and a version in use. Out: what an attempt needs, and three rules. An attempt rests on the
+labels that are there when the sample has its size, so one version is fitted and judged then; later ones wait until it
+was tried, for how long second answers take depends on what the certifying answers were. But while training labels say
+that nothing would be accepted, and the reserve holds the sample for another query, the loop goes on as before. And
+while a certificate stands that no planned size can follow, no version takes its place by itself: with the version the
+certificate would end for good.
 """
 
 from __future__ import annotations
@@ -21,11 +23,12 @@ from db.repositories.reviews import overlaps
 from db.repositories.versions import versions
 from db.repositories.versions.versions import Version
 from db.session import reading
-from labeling.certify.plan import PATIENCE, Look, due_look, last_look, schedule
-from labeling.project import CertificateTerms, Project
+from labeling.certify.plan import PATIENCE, Look, due_look, last_look, level_of, schedule
+from labeling.project import CertificateTerms, Project, Stop
 from labeling.promote.judgement import Sample
 from labeling.types import ProjectId
 from service.work.certify.accept_rule import Excluding, exclusions
+from service.work.certify.coverage import coverage_of
 from service.work.certify.scored import Scored, frame_score, out_of_fold, score_pool
 from service.work.certify.sets import SetFacts, TheSet, read_set_facts, set_of
 from service.work.wiring import Parts
@@ -41,8 +44,9 @@ class Ahead:
     """What the next attempt would rest on. `wanted` are the terms in force, `lowest` the frame's score, `chosen` is v.
 
     `excluding`: whom the accept rule excludes. `planned` are the sizes that were not tried, or the one that is left
-    where the reserve is used up before. `reached_at`: when the first of them had all first answers, or a tenth more
-    than it needs; None before.
+    where the reserve is used up before. `waits`: it would accept nothing by training labels, and more can be learnt
+    first. `reached_at`: when the first of them had all first answers, or a tenth more than it needs; None before, and
+    while it waits.
     """
 
     project: Project
@@ -57,11 +61,14 @@ class Ahead:
     lowest: float | None
     excluding: Excluding
     found: TheSet
+    waits: bool
     reached_at: datetime | None
 
     @property
     def due(self) -> Look | None:
         """The look that may be tried now."""
+        if self.waits:
+            return None
         return due_look(self.planned, self.tried, self.found.closed, used_up=self.facts.used_up)
 
 
@@ -100,6 +107,7 @@ def read_ahead(parts: Parts, project_id: ProjectId, *, early: bool = False) -> A
         planned = (last_look(planned, len(found.asked)),)
     times = [answers.get(int(group)) for group in found.groups[found.asked]]
     reached_at = _reached_at(times, planned[0].size)
+    waits = reached_at is not None and _waits(parts, project, terms.terms, planned, chosen, facts, scored, found)
     return Ahead(
         project,
         terms,
@@ -113,8 +121,33 @@ def read_ahead(parts: Parts, project_id: ProjectId, *, early: bool = False) -> A
         lowest,
         excluding,
         found,
-        reached_at,
+        waits,
+        None if waits else reached_at,
     )
+
+
+def _waits(
+    parts: Parts,
+    project: Project,
+    terms: CertificateTerms,
+    planned: tuple[Look, ...],
+    chosen: int,
+    facts: SetFacts,
+    scored: Scored,
+    found: TheSet,
+) -> bool:
+    """Whether the largest size that the sample has would accept nothing by training labels, and can wait.
+
+    That needs a reserve which holds the sample when another query has taken its part, and no rule that ends the
+    questions: such a rule may read certifying answers, and which version is tried must not follow from them.
+    """
+    policy, look = project.config.policy, [one for one in planned if one.size <= len(found.asked)][-1]
+    losing = math.ceil(policy.query_size * facts.share)
+    if facts.used_up or policy.stop != Stop() or np.count_nonzero(found.reserve) < look.size + losing:
+        return False
+    known = out_of_fold(parts, project, scored)
+    coverage = coverage_of(terms, look, level_of(look, versions=chosen), scored, known, found)
+    return coverage is not None and coverage.upper == 0
 
 
 def wants_version(parts: Parts, project_id: ProjectId) -> bool:

@@ -10,13 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from db.repositories.certificates import certificates, sets
 from db.repositories.projects import projects
 from db.repositories.versions import versions
 from db.session import reading
-from labeling.certify.dry_run import LEAST_LABELS, Coverage, expected_coverage, right_chances
+from labeling.certify.dry_run import Coverage
 from labeling.certify.plan import level_of, most_to_show, stream_answers
 from labeling.errors import Conflict
 from labeling.project import CertificateTerms
@@ -24,9 +23,10 @@ from labeling.promote.judgement import Sample
 from labeling.types import ProjectId
 from service.work.certify.accept_rule import exclusions
 from service.work.certify.ahead import planned_by
+from service.work.certify.coverage import coverage_of
 from service.work.certify.people import levels, read_gold
-from service.work.certify.scored import Scored, frame_score, out_of_fold, score_pool
-from service.work.certify.sets import TheSet, read_set_facts, set_of
+from service.work.certify.scored import frame_score, out_of_fold, score_pool
+from service.work.certify.sets import read_set_facts, set_of
 from service.work.wiring import Parts
 
 __all__ = ["Forecast", "forecast"]
@@ -91,9 +91,7 @@ def forecast(parts: Parts, project_id: ProjectId) -> Forecast:
     found = set_of(project, scored, facts, frame_score(wanted.frame, scored, known), excluding)
     level = level_of(look, versions=chosen)
     of_scan, _ = levels(wanted, level, read_gold(parts, project, scored, wanted, facts, excluding))
-    coverage = None
-    if wanted.precision is not None and len(known.scores) >= LEAST_LABELS and look.size < len(found.groups):
-        coverage = _coverage(scored, found, known.scores, known.right, look.size, wanted.precision, of_scan)
+    coverage = coverage_of(wanted, look, of_scan, scored, known, found)
     reachable = _reachable(wanted, len(found.groups), look.size, of_scan)
     answered = int(np.count_nonzero(found.decided))
     missing = stream_answers(found.reserve, int(np.count_nonzero(facts.order.drawn)), look.size)
@@ -110,20 +108,6 @@ def forecast(parts: Parts, project_id: ProjectId) -> Forecast:
         reachable=reachable,
         words=_words(look.size, len(found.groups), answered, missing, coverage, reachable),
     )
-
-
-def _coverage(
-    scored: Scored,
-    found: TheSet,
-    known: NDArray[np.float64],
-    right: NDArray[np.bool_],
-    size: int,
-    precision: float,
-    level: float,
-) -> Coverage:
-    values = np.sort(np.where(found.excluded, -np.inf, scored.scores[found.rows]))[::-1]
-    chances = np.where(np.isfinite(values), right_chances(np.maximum(values, known.min()), known, right), 0.0)
-    return expected_coverage(chances, size, precision, level, np.random.default_rng(0))
 
 
 def _reachable(terms: CertificateTerms, size: int, planned: int, level: float) -> float | None:
@@ -147,6 +131,11 @@ def _words(
     more = f"{of} About {missing} more answers of the stream bring them."
     if coverage is None:
         return f"{more} What it will accept is not yet known."
+    if not coverage.upper:
+        return (
+            f"{more} By training labels the version in use would have nothing accepted: it is tried with one that "
+            "knows more, as long as the reserve holds the sample."
+        )
     return (
         f"{more} It may accept {coverage.median:.0%} of the others ({coverage.lower:.0%} to {coverage.upper:.0%} in 9 "
         f"of 10 samples): a forecast from training labels, which are harder than the set.".replace("%", " %")

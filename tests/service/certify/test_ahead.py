@@ -15,12 +15,13 @@ from db.repositories.versions import versions
 from db.session import reading, transaction
 from db.tables import AnnotationRow, ReviewRow
 from labeling.jobs import Trigger
-from labeling.project import CertificateTerms, Shares
+from labeling.project import CertificateTerms, Shares, Stop
 from labeling.promote import judgement
 from labeling.promote.judgement import Sample
 from labeling.types import Actor, ImageId, ReviewId, ReviewKind
 from service.labels.resolution import resolve_labels
 from service.work.certify.ahead import awaits_attempt, awaits_verdict, keeps_version, wants_version
+from service.work.certify.forecast import forecast
 from service.work.learn.learn import has_new_labels, learn
 from service.work.promote.judge import judge, promote_by_hand
 from service.work.select.replay import replay_query
@@ -316,3 +317,37 @@ def test_no_verdict_takes_its_share_of_delta_while_a_certificate_is_to_be_tried(
         made.certify()
     assert report["carried_by"] == carried_by and len(report["judged_on"]) >= 40
     assert [one.versions for one in made.all()] == [1] * (terms is not None)
+
+
+UNREACHABLE = replace(POLICY, certificate=replace(TERMS, precision=0.999, sizes=1))
+
+
+def test_what_would_accept_nothing_by_training_labels_waits_as_long_as_the_reserve_holds_the_sample(
+    make: MakeGround,
+) -> None:
+    made = make(replace(UNREACHABLE, query_size=60), pool=320, reserved=160)
+    made.certify()
+    for _ in range(2):
+        made.play(1)
+        made.version()
+    parts, of = made.ground.parts, made.ground.project.id
+
+    waits = [rule(parts, of) for rule in (wants_version, awaits_verdict, awaits_attempt, keeps_version)]
+    tried, said = made.certify()["tried"], forecast(parts, of).words
+    queries = 0
+    while not made.certify()["tried"]:
+        made.play(1)
+        queries += 1
+
+    assert (waits, tried) == ([False] * 4, 0) and "tried with one that knows more" in said
+    assert queries and [one.accepted for one in made.all()] == [0]
+
+
+def test_nothing_waits_where_a_rule_may_end_the_questions(make: MakeGround) -> None:
+    made = make(replace(UNREACHABLE, query_size=60, stop=Stop(answers=10_000)), pool=320, reserved=160)
+    made.certify()
+    for _ in range(2):
+        made.play(1)
+        made.version()
+
+    assert made.certify()["tried"] == 1
