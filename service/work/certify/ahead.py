@@ -3,7 +3,7 @@
 In: a project with terms and a version in use. Out: what an attempt needs, and three rules. An attempt rests on the
 labels that are there when the sample has its size, so one version is fitted and judged then; later ones wait until it
 was tried, for how long second answers take depends on what the certifying answers were. But while training labels say
-that nothing would be accepted, and the reserve holds the sample for another query, the loop goes on as before. And
+that nothing would be accepted, and the reserve can lose another query's part, the loop goes on as before. And
 while a certificate stands that no planned size can follow, no version takes its place by itself: with the version the
 certificate would end for good.
 """
@@ -37,6 +37,8 @@ __all__ = ["Ahead", "awaits_attempt", "awaits_verdict", "keeps_version", "planne
 
 AT_WORK = timedelta(minutes=15)
 """Who has answered within this time is at work."""
+MAY_WAIT = 3 / 4
+"""A look waits until so much is lost of what the reserve can lose before it holds the sample no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +140,13 @@ def _waits(
 ) -> bool:
     """Whether the largest size that the sample has would accept nothing by training labels, and can wait.
 
-    That needs a reserve which holds the sample when another query has taken its part, and no rule that ends the
-    questions: such a rule may read certifying answers, and which version is tried must not follow from them.
+    That needs a reserve that can lose another query's part, and no rule that ends the questions: such a rule may read
+    certifying answers, and which version is tried must not follow from them.
     """
     policy, look = project.config.policy, [one for one in planned if one.size <= len(found.asked)][-1]
-    losing = math.ceil(policy.query_size * facts.share)
-    if facts.used_up or policy.stop != Stop() or np.count_nonzero(found.reserve) < look.size + losing:
+    held, lost = np.count_nonzero(found.reserve), len(facts.shadows & set(facts.order.ids.tolist()))
+    losing = policy.query_size * facts.share
+    if facts.used_up or policy.stop != Stop() or lost + losing > MAY_WAIT * (held + lost - look.size):
         return False
     known = out_of_fold(parts, project, scored)
     coverage = coverage_of(terms, look, level_of(look, versions=chosen), scored, known, found)

@@ -134,7 +134,7 @@ def _words(
     if not coverage.upper:
         return (
             f"{more} By training labels the version in use would have nothing accepted: it is tried with one that "
-            "knows more, as long as the reserve holds the sample."
+            "knows more, while the reserve can spare it."
         )
     return (
         f"{more} It may accept {coverage.median:.0%} of the others ({coverage.lower:.0%} to {coverage.upper:.0%} in 9 "

@@ -322,7 +322,7 @@ def test_no_verdict_takes_its_share_of_delta_while_a_certificate_is_to_be_tried(
 UNREACHABLE = replace(POLICY, certificate=replace(TERMS, precision=0.999, sizes=1))
 
 
-def test_what_would_accept_nothing_by_training_labels_waits_as_long_as_the_reserve_holds_the_sample(
+def test_what_would_accept_nothing_by_training_labels_waits_as_long_as_the_reserve_can_spare_the_sample(
     make: MakeGround,
 ) -> None:
     made = make(replace(UNREACHABLE, query_size=60), pool=320, reserved=160)
