@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
+from db.repositories.certificates import certificates
 from db.repositories.projects import projects
 from db.repositories.queries import comparisons
 from db.repositories.queries.comparisons import Comparison
@@ -194,7 +195,12 @@ def _saved(found: Savings | None) -> Known:
 
 
 def _planned(session: Session, project_id: ProjectId, images: int) -> list[int]:
-    """The planned sizes that the stream has reached since the last comparison."""
+    """The planned sizes that the stream has reached since the last comparison; none while a certificate is to be tried.
+
+    A comparison decides about the strategy, and what decides takes its share of a certificate's delta.
+    """
+    if certificates.is_to_be_tried(session, project_id):
+        return []
     last = max((one.size for one in comparisons.everyone(session, project_id)), default=0)
     return [size for size in COMPARED_AT if last < size <= images]
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from db.repositories.certificates import certificates
 from db.repositories.queries import comparisons
 from db.repositories.queries.comparisons import Comparison
 from db.session import reading, transaction
 from db.tables import QueryRow
 from db.views import dashboard
 from labeling.jobs import Trigger
-from labeling.project import Policy, Project
+from labeling.project import CertificateTerms, Policy, Project
 from labeling.quality.random_arm import Payoff
 from labeling.types import ReviewKind
 from service.figures.figures import read
@@ -102,6 +103,19 @@ def test_a_look_comes_once_at_each_size_and_says_what_it_did(ground: Ground) -> 
     assert figure is not None and figure.rests_on == 60
     assert [(one.size, one.found) for one in _comparisons(ground)] == [(40, Payoff.UNKNOWN)]
     assert figure.acted.startswith("Compared on 42 answered images: margin is neither")
+
+
+def test_nothing_is_compared_while_a_certificate_is_to_be_tried_and_the_arm_is_shown(ground: Ground) -> None:
+    with transaction(ground.parts.database) as session:
+        since = {"config_version": 1, "newest_review": 0, "cursor": 0.0, "now": NOW}
+        certificates.add_terms(session, ground.project.id, CertificateTerms(precision=0.9), **since)
+    ground.label(ground.reserved[:42], RANDOM)
+
+    refresh_random_arm(ground.parts, ground.project.id)
+
+    figure = _figure(ground)
+    assert figure is not None and figure.rests_on == 42 and figure.acted == ""
+    assert _comparisons(ground) == []
 
 
 def test_where_choosing_does_not_pay_queries_ask_representative_images_and_say_so(ground: Ground) -> None:
