@@ -222,6 +222,8 @@ def test_what_is_left_is_what_nobody_was_asked_about_nor_labelled_but_for_certif
         assert stream.count_left(session, project.id) == len(left)
         assert stream.count_left(session, project.id, groups[2]) == 2
         assert stream.count_left(session, project.id, after=groups[2]) == 3
+        assert stream.left_among(session, project.id, groups[:4]) == left & set(groups[:4])
+        assert stream.left_among(session, project.id, []) == set()
 
 
 def test_a_shadow_pick_is_noted_once_and_stays_with_its_query(

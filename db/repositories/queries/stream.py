@@ -255,6 +255,14 @@ def groups_left(session: Session, project_id: ProjectId) -> set[int]:
     return set(every) - set(session.scalars(_touched(project_id)))
 
 
+def left_among(session: Session, project_id: ProjectId, groups: Sequence[int]) -> set[int]:
+    """Those of these groups that `count_left` counts."""
+    found = set(groups)
+    for some in in_parts(groups):
+        found -= set(session.scalars(_touched(project_id, GroupRow.id.in_(some))))
+    return found
+
+
 def _touched(project_id: ProjectId, *where: sa.ColumnElement[bool]) -> sa.CompoundSelect[tuple[int]]:
     """The groups that somebody was asked about, or of which a label is known that is not of a certificate."""
     member = sa.select(GroupRow.id).join(ImageRow, ImageRow.group_id == GroupRow.id)

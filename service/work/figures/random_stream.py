@@ -7,7 +7,7 @@ however many of it were drawn.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from sqlalchemy.orm import Session
@@ -34,6 +34,10 @@ def read_random_stream(
     shadows = frozenset(stream.shadow_picks(session, project.id))
     left = [stream.count_left(session, project.id, one.until, after=one.after) for one in sample.cohorts]
     answers, order = stream.answers_by_kind(session, project.id), sample.order
+    undrawn = [int(group) for group in order.ids[~order.drawn] if int(group) in shadows]
+    unasked = stream.left_among(
+        session, project.id, undrawn
+    )  # where a certificate is wanted, queries ask about the reserve
     right = _right(sample, {image: int(np.argmax(probs)) for image, probs in said.items()}, project)
     return RandomStream(
         share=round(sample.share, 6),
@@ -53,7 +57,7 @@ def read_random_stream(
         on_newcomers=known(_on_cohorts(sample.arrivals, right)),
         on_everything=known(_on_cohorts(sample.cohorts, right)),
         left_over=sum(left),
-        on_what_is_left=known(_on_what_is_left(sample, shadows, left, right)),
+        on_what_is_left=known(_on_what_is_left(sample, shadows, unasked, left, right)),
     )
 
 
@@ -78,12 +82,13 @@ def _on_cohorts(cohorts: Sequence[Cohort], right: Right) -> Estimate | None:
     return share_of_cohorts(strata) if any(one.drawn for one in strata) else None
 
 
-def _on_what_is_left(sample: Sample, shadows: frozenset[int], left: Sequence[int], right: Right) -> Estimate | None:
-    """Of each cohort the rest from its sample without shadow picks, undrawn shadow picks from the drawn ones."""
-    undrawn = [int(group) for group in sample.order.ids[~sample.order.drawn] if int(group) in shadows]
+def _on_what_is_left(
+    sample: Sample, shadows: frozenset[int], unasked: Collection[int], left: Sequence[int], right: Right
+) -> Estimate | None:
+    """Of each cohort the rest from its sample without shadow picks, the `unasked` shadow picks from the drawn ones."""
     strata = []
     for cohort, of_cohort in zip(sample.cohorts, left, strict=True):
-        picked = sum(cohort.after < group <= cohort.until for group in undrawn)
+        picked = sum(cohort.after < group <= cohort.until for group in unasked)
         found = _hits(cohort, right)
         for some, size in (
             ([hit for group, hit in found.items() if group not in shadows], max(of_cohort - picked, 0)),
