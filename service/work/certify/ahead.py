@@ -160,12 +160,13 @@ def wants_version(parts: Parts, project_id: ProjectId) -> bool:
 
 
 def awaits_verdict(parts: Parts, project_id: ProjectId) -> bool:
-    """Whether the version that was fitted since then is not judged yet."""
+    """Whether the version that was fitted since then is not judged yet, or the newest where none was."""
     since = _since_reached(parts, project_id)
-    if not since:
+    if since is None:
         return False
     with reading(parts.database) as session:
-        return not versions.promotions(session, project_id, since[0].id)
+        first = since[0] if since else versions.newest(session, project_id)
+        return first is not None and not versions.promotions(session, project_id, first.id)
 
 
 def awaits_attempt(parts: Parts, project_id: ProjectId) -> bool:

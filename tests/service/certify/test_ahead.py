@@ -94,6 +94,26 @@ def test_a_version_is_fitted_and_judged_once_the_sample_has_its_size(make: MakeG
     assert not awaits_verdict(parts, of) and made.certify()["tried"] == 1
 
 
+def test_a_version_that_was_fitted_a_moment_before_is_judged_first(make: MakeGround) -> None:
+    made = make()
+    people = people_of(made)
+    made.certify()
+    made.ask()
+    answer_open(made, people, ANN)
+    made.version()
+    made.ask()
+    answer_open(made, people, ANN)
+    made.ask()
+    parts, of = made.ground.parts, made.ground.project.id
+    learn(parts, of, Trigger.ANSWERED)
+    answer_open(made, people, ANN, kinds=[ReviewKind.RANDOM])
+
+    before = awaits_verdict(parts, of)
+    judge(parts, of, Trigger.LEARNED)
+
+    assert (before, awaits_verdict(parts, of)) == (True, False)
+
+
 def test_a_later_version_is_not_judged_before_the_attempt(make: MakeGround) -> None:
     made = make()
     until_reached(made, ANN, kinds=[ReviewKind.RANDOM])
