@@ -186,7 +186,7 @@ def _due(session: Session, project: Project, wanted: CertificateTerms, held: Ter
         return Due(
             wanted.planned_sizes[0], 0, 0, "The worker has not noted these terms yet; it does so with its sweep."
         )
-    tried = max((one.look for one in certificates.everyone(session, project.id) if one.terms_id == held.id), default=0)
+    tried = certificates.last_tried(session, held.id)
     if tried >= wanted.sizes:
         return Due(None, 0, 0, "It was tried at every planned size; other terms begin anew.")
     found = stream.read_stream(session, project.id)

@@ -187,8 +187,12 @@ def is_to_be_tried(session: Session, project_id: ProjectId) -> bool:
     terms = terms_in_force(session, project_id)
     if terms is None or terms.terms is None:
         return False
-    of_terms = sa.select(sa.func.max(CertificateRow.look)).where(CertificateRow.terms_id == terms.id)
-    return (session.scalar(of_terms) or 0) < terms.terms.sizes
+    return last_tried(session, terms.id) < terms.terms.sizes
+
+
+def last_tried(session: Session, terms_id: int) -> int:
+    """The number of the last planned size that was tried under these terms; 0 for none."""
+    return session.scalar(sa.select(sa.func.max(CertificateRow.look)).where(CertificateRow.terms_id == terms_id)) or 0
 
 
 def standing(session: Session, project_id: ProjectId) -> list[Certificate]:

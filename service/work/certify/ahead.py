@@ -89,8 +89,7 @@ def read_ahead(parts: Parts, project_id: ProjectId, *, early: bool = False) -> A
         terms, champion = certificates.terms_in_force(session, project_id), versions.champion(session, project_id)
         if terms is None or terms.terms is None or champion is None:
             return None
-        of_terms = [one.look for one in certificates.everyone(session, project_id) if one.terms_id == terms.id]
-        tried = max(of_terms, default=0)
+        tried = certificates.last_tried(session, terms.id)
         planned = tuple(look for look in planned_by(terms.terms) if look.number > tried)
         if not planned:
             return None

@@ -77,9 +77,7 @@ def forecast(parts: Parts, project_id: ProjectId) -> Forecast:
             raise Conflict(
                 "There is no version in use yet: a certificate needs one. It comes with the first promotion."
             )
-        tried = max(
-            (one.look for one in certificates.everyone(session, project_id) if one.terms_id == held.id), default=0
-        )
+        tried = certificates.last_tried(session, held.id)
         look = next((one for one in planned_by(wanted) if one.number > tried), None)
         if look is None:
             raise Conflict("It was tried at every planned size. Other terms in the project file begin anew.")

@@ -85,7 +85,7 @@ def _stream_first(session: Session, project: Project, order: Order, groups: int)
     terms = certificates.terms_in_force(session, project.id)
     if terms is None or terms.terms is None or not len(order.ids) or versions.champion(session, project.id) is None:
         return 0  # without a version in use there is nothing to certify, and nothing to learn from the stream
-    tried = max((one.look for one in certificates.everyone(session, project.id) if one.terms_id == terms.id), default=0)
+    tried = certificates.last_tried(session, terms.id)
     if tried >= terms.terms.sizes:
         return 0
     by_order = np.argsort(order.positions, kind="stable")

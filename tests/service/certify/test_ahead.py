@@ -65,8 +65,8 @@ def answer_open(
         return [ImageId(row.image_id) for row in rows if row.id in missed]
 
 
-def until_reached(made: Certifying, *names: str, wrong: int = 0, kinds: Sequence[ReviewKind] = ALL) -> list[ImageId]:
-    """Until the sample has its first size, by a version that is older than that; of the last query only these kinds."""
+def until_a_version(made: Certifying, *names: str) -> dict[str, int]:
+    """Two queries that these people answered, and a version between them; the people."""
     people = people_of(made)
     made.certify()
     made.ask()
@@ -74,6 +74,12 @@ def until_reached(made: Certifying, *names: str, wrong: int = 0, kinds: Sequence
     made.version()
     made.ask()
     answer_open(made, people, *names)
+    return people
+
+
+def until_reached(made: Certifying, *names: str, wrong: int = 0, kinds: Sequence[ReviewKind] = ALL) -> list[ImageId]:
+    """Until the sample has its first size, by a version that is older than that; of the last query only these kinds."""
+    people = until_a_version(made, *names)
     assert not wants_version(made.ground.parts, made.ground.project.id)
     made.ask()
     return answer_open(made, people, *names, wrong=wrong, kinds=kinds)
@@ -96,13 +102,7 @@ def test_a_version_is_fitted_and_judged_once_the_sample_has_its_size(make: MakeG
 
 def test_a_version_that_was_fitted_a_moment_before_is_judged_first(make: MakeGround) -> None:
     made = make()
-    people = people_of(made)
-    made.certify()
-    made.ask()
-    answer_open(made, people, ANN)
-    made.version()
-    made.ask()
-    answer_open(made, people, ANN)
+    people = until_a_version(made, ANN)
     made.ask()
     parts, of = made.ground.parts, made.ground.project.id
     learn(parts, of, Trigger.ANSWERED)
