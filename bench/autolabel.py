@@ -18,12 +18,10 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from pathlib import Path
@@ -38,6 +36,7 @@ from sklearn.model_selection import cross_val_predict
 from bench import label_data
 from bench.certified_project import Images, PlayedProject, opened, template
 from bench.numbers.collections import wrong_answers
+from bench.processes import processes
 from bench.report import Target, at_least, at_most, emit
 from db.repositories.certificates import certificates, sets
 from db.repositories.versions import versions
@@ -142,7 +141,9 @@ def main() -> None:
         vectors = chosen.vectors or Path(folder)
         vectors.mkdir(parents=True, exist_ok=True)
         names = {cell.images for cell in wanted}
-        label_data.prepare([name for name in names if not (vectors / f"{name}.npz").exists()], vectors)
+        missing = [name for name in names if not (vectors / f"{name}.npz").exists()]
+        with processes(1) as pool:
+            pool.submit(label_data.prepare, missing, vectors).result()
         empty = template(Path(folder))
         measure(found, wanted, runs, time.monotonic() + 60 * chosen.minutes, vectors, empty, chosen.keep)
     done = {cell: list(found[str(cell)].values()) for cell in wanted if found[str(cell)]}
@@ -159,13 +160,13 @@ def measure(
     keep: Path | None,
 ) -> None:
     """Add a seed of every cell in turn, two at a time."""
-    with ProcessPoolExecutor(2) as processes:
+    with processes() as pool:
         for seed in range(runs):
             left = [cell for cell in wanted if seed not in found[str(cell)]]
             if time.monotonic() > until:
                 return
             n = len(left)
-            for cell, run in zip(left, processes.map(play, left, [seed] * n, [vectors] * n, [empty] * n), strict=True):
+            for cell, run in zip(left, pool.map(play, left, [seed] * n, [vectors] * n, [empty] * n), strict=True):
                 found[str(cell)][seed] = run
                 if keep is not None:
                     with keep.open("a", encoding="utf-8") as file:
@@ -346,5 +347,4 @@ def _kept(file: Path | None) -> Found:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     main()

@@ -17,7 +17,6 @@ import statistics
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -28,6 +27,7 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 
 from bench.hedging import BATCH, DOUBT, Cell, Labels, Trial, as_hedged, fit, trial, trial_of
+from bench.processes import processes
 from bench.report import Target, at_least, at_most, emit
 from labeling.quality.learning_curve import LEAST_VERSIONS, expected_gain
 from labeling.select.strategies.registry import STRATEGIES
@@ -51,8 +51,8 @@ def main() -> None:
     cells, seeds = (cells[:8:4], 1) if chosen.quick else (cells, chosen.seeds)
     work = list(product(cells, range(seeds)))
     found: dict[tuple[Cell, int], list[Found]] = defaultdict(list)
-    with ProcessPoolExecutor(2) as processes:
-        for (cell, _), some in zip(work, processes.map(play, *zip(*work, strict=True)), strict=True):
+    with processes() as pool:
+        for (cell, _), some in zip(work, pool.map(play, *zip(*work, strict=True)), strict=True):
             for stream, pairs in some.items():
                 found[cell, stream] += pairs
     emit("forecast", _targets(found), _lines(found))

@@ -15,7 +15,6 @@ import statistics
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -27,6 +26,7 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
+from bench.processes import processes
 from bench.report import at_least, emit
 from labeling.learn.classifier import ABSENT_LOGIT
 from labeling.learn.heads.logistic import Logistic
@@ -118,8 +118,8 @@ def main() -> None:
     cells = [Cell(*cell) for cell in product(data, vectors, WRONG) if cell[1] == "good" or cell[2] != 0.05]
     work = list(product(cells, range(1 if chosen.quick else chosen.seeds)))
     gains: dict[tuple[Cell, str], list[float]] = defaultdict(list)
-    with ProcessPoolExecutor(2) as processes:
-        for (cell, _), found in zip(work, processes.map(play, *zip(*work, strict=True)), strict=True):
+    with processes() as pool:
+        for (cell, _), found in zip(work, pool.map(play, *zip(*work, strict=True)), strict=True):
             for arm, gain in found.items():
                 gains[cell, arm].append(gain)
     by_cell = {key: statistics.fmean(values) for key, values in gains.items()}

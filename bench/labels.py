@@ -20,7 +20,6 @@ import json
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from pathlib import Path
 from time import monotonic
@@ -30,6 +29,7 @@ from bench.label_arms import BUDGETS, full_accuracy, run, split
 from bench.label_data import SETS, WEAKENED, load, prepare
 from bench.label_targets import Cell, Curves, is_known, lines, targets
 from bench.peers.active_learning import PEERS
+from bench.processes import processes
 from bench.report import emit
 
 WRONG = (0.0, 0.05, 0.2)
@@ -57,7 +57,8 @@ def main() -> None:
     if chosen.minutes > 0:
         until = monotonic() + 60 * chosen.minutes
         with tempfile.TemporaryDirectory(prefix="bench-labels") as folder:
-            prepare(sets, Path(folder))
+            with processes(1) as pool:
+                pool.submit(prepare, sets, Path(folder)).result()
             measure(found, cells, Path(folder), budgets, seeds, until, chosen.resume)
     runs = {cell: list(found[cell].values()) for cell in cells if found[cell]}
     emit("labels", targets(runs), lines(runs))
@@ -74,15 +75,13 @@ def measure(
 ) -> None:
     """Add a seed of every cell in turn, two at a time, leaving out cells that are known well enough."""
     took = 0.0
-    with ProcessPoolExecutor(2) as processes:
+    with processes() as pool:
         for seed in range(seeds):
             started = monotonic()
             open_now = [cell for cell in cells if seed not in found[cell] and not is_known(list(found[cell].values()))]
             if started + took > until:
                 break
-            for cell, curves in zip(
-                open_now, processes.map(play, *_work(open_now, seed, folder, budgets)), strict=True
-            ):
+            for cell, curves in zip(open_now, pool.map(play, *_work(open_now, seed, folder, budgets)), strict=True):
                 found[cell][seed] = curves
                 keep(kept, cell, seed, curves)
             took = monotonic() - started

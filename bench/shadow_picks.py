@@ -14,7 +14,6 @@ import statistics
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import product
 from typing import Any
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from bench.hedging import DATA, DOUBT, fit
+from bench.processes import processes
 from bench.report import at_most, emit
 from labeling.select.strategies.strategy import Labelled, Predicted, Strategy, View, Would
 from labeling.vectors import unit
@@ -48,8 +48,8 @@ def main() -> None:
     data = ["10 classes"] if chosen.quick else [name for name in DATA if name != "tumours"]
     found: dict[tuple[str, str], list[Mapping[str, float]]] = defaultdict(list)
     work = list(product(data, range(2 if chosen.quick else chosen.seeds)))
-    with ProcessPoolExecutor(2) as processes:
-        for (name, _), rules in zip(work, processes.map(play, *zip(*work, strict=True)), strict=True):
+    with processes() as pool:
+        for (name, _), rules in zip(work, pool.map(play, *zip(*work, strict=True)), strict=True):
             for rule, values in rules.items():
                 found[name, rule].append(values)
     lines = list(_lines(found))

@@ -14,7 +14,6 @@ import time
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from typing import Any
 
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from bench.hedging import DATA, fit
+from bench.processes import processes
 from bench.report import at_least, emit
 from labeling.select.strategies.badge import Badge
 from labeling.select.strategies.strategy import Labelled, Predicted, Strategy, View
@@ -48,8 +48,8 @@ def main() -> None:
     data = ["10 classes"] if chosen.quick else ["10 classes", "20 classes"]
     found: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
     work = list(product(data, range(2 if chosen.quick else chosen.seeds)))
-    with ProcessPoolExecutor(2) as processes:
-        for (name, _), arms in zip(work, processes.map(play, *zip(*work, strict=True)), strict=True):
+    with processes() as pool:
+        for (name, _), arms in zip(work, pool.map(play, *zip(*work, strict=True)), strict=True):
             for arm, values in arms.items():
                 found[name, arm].append(values)
     lines = list(_lines(found))

@@ -15,13 +15,13 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from typing import Any
 
 import numpy as np
 
 from bench.hedging import DATA, Cell, Labels, Trial, trial
+from bench.processes import processes
 from bench.report import emit
 from labeling.learn.classifier import Inputs
 from labeling.learn.heads.logistic import Logistic
@@ -44,8 +44,8 @@ def main() -> None:
     cells, seeds = (cells[:1], 1) if chosen.quick else (cells, chosen.seeds)
     work = [(cell, seed, chosen.strategies) for cell, seed in product(cells, range(seeds))]
     gains: Gains = defaultdict(list)
-    with ProcessPoolExecutor(2) as processes:
-        for (cell, _, _), found in zip(work, processes.map(play, *zip(*work, strict=True)), strict=True):
+    with processes() as pool:
+        for (cell, _, _), found in zip(work, pool.map(play, *zip(*work, strict=True)), strict=True):
             for name, gain in found.items():
                 gains[cell, name].append(gain)
     emit("strategies", {}, _lines(cells, chosen.strategies, gains))
