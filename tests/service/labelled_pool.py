@@ -217,7 +217,7 @@ def add_images(
     with transaction(ground.parts.database) as session:
         of = ground.project.id
         groups = factories.groups(session, of, hashes, [reserved] * n) if ready else [None] * n
-        added = [int(image) for image in factories.images(session, of, hashes, groups)]
+        added = [int(image) for image in factories.images(session, of, hashes, groups, fetched_at=ground.clock())]
         if ready:
             factories.prelabels(session, added, said, engine="seeded", revision=REVISION)
     ground.truth.update({image: i % k for i, image in enumerate(added)})

@@ -154,6 +154,12 @@ def texts(session: Session, image_ids: Sequence[ImageId]) -> dict[ImageId, str |
     return {ImageId(image_id): text for image_id, text in rows}
 
 
+def newest_at(session: Session, project_id: ProjectId) -> datetime | None:
+    """When the newest image of a project was fetched; None where there is none."""
+    newest = sa.select(ImageRow.fetched_at).where(ImageRow.project_id == project_id)
+    return session.scalar(newest.order_by(ImageRow.id.desc()).limit(1))
+
+
 def is_quarantined(project_id: ProjectId) -> sa.ColumnElement[bool]:
     """The condition on `FailureRow` that fetching failed. What only waits for its place to answer has not failed."""
     return sa.and_(FailureRow.project_id == project_id, FailureRow.step == FETCH, FailureRow.count > 0)

@@ -12,6 +12,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from db.repositories.certificates import certificates, sets
+from db.repositories.images import images
 from db.repositories.projects import projects
 from db.repositories.queries import comparisons, gold, queries, stream
 from db.repositories.queries import pool as ready_images
@@ -48,6 +49,8 @@ class Facts:
     """The groups in which an image has a label by a certificate."""
     stream_first: int
     """How many groups of the stream come before anything else, for a certificate's sample."""
+    proven: bool
+    """Whether a certificate stands, no further attempt is planned, and no image came after it."""
     weights: dict[int, float] | None
     """What a label of an image is worth, by image; None where the policy names no number."""
     gave_way: bool
@@ -76,6 +79,7 @@ def read_facts(parts: Parts, project_id: ProjectId, force: bool) -> Facts | None
             gold_asked=len(gold.asked_reviews(session, project_id)),
             certified=certificates.certified_groups(session, project_id),
             stream_first=_stream_first(session, project, order_of(found), stream.count_groups(session, project_id)),
+            proven=_proven(session, project_id),
             weights=ready_images.numbers(session, project_id, by) if (by := project.config.policy.weigh_by) else None,
             gave_way=_gave_way(comparisons.everyone(session, project_id), project),
         )
@@ -97,6 +101,14 @@ def _stream_first(session: Session, project: Project, order: Order, groups: int)
     losing = project.config.policy.query_size * len(ids) / max(groups, 1)  # its size's part of the reserve
     lost = int(np.count_nonzero(free & ~in_set))
     return stream_first(in_set, drawn, terms.terms.planned_sizes[tried], lost, losing)
+
+
+def _proven(session: Session, project_id: ProjectId) -> bool:
+    standing = certificates.standing(session, project_id)
+    if not standing or certificates.is_to_be_tried(session, project_id):
+        return False
+    newest = images.newest_at(session, project_id)
+    return newest is None or newest < standing[-1].at
 
 
 def _gave_way(found: Sequence[Comparison], project: Project) -> bool:

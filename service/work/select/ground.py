@@ -77,6 +77,8 @@ def _basis(
     ready = facts.order.take(np.isin(facts.order.ids, pool.group_ids))
     if facts.certified and not free.any():
         ready = ready.take(~np.isin(ready.ids, [*facts.certified, *facts.taken]))
+    elif facts.proven:
+        ready = ready.take(np.zeros(len(ready.ids), bool))  # what it measures beyond the proof is not worth an answer
     return Basis(
         images=pool.image_ids[rows],
         groups=pool.group_ids[rows],

@@ -381,6 +381,27 @@ def test_when_only_accepted_images_are_left_the_rest_of_the_reserve_is_asked_and
     assert set(made.labels()) and everyone == asked | set(made.labels())
 
 
+def test_once_every_planned_attempt_was_made_the_stream_waits_for_newcomers(make: MakeGround) -> None:
+    made = make(replace(POLICY, certificate=replace(TERMS, sizes=1)), pool=300).until_certified()
+    assert made.labels()
+
+    proven = made.ask()
+    made.answer()
+    add_images(made.ground, 40, True)
+    add_images(made.ground, 40, False)
+    again = made.ask()
+
+    assert {review.kind for review in proven} == {ReviewKind.HARD}
+    assert {review.kind for review in again} == {ReviewKind.HARD, ReviewKind.RANDOM}
+
+
+def test_while_another_size_is_planned_the_stream_goes_on(make: MakeGround) -> None:
+    made = make(pool=300).until_certified()
+    assert made.labels()
+
+    assert ReviewKind.RANDOM in {review.kind for review in made.ask()}
+
+
 def test_certified_groups_do_not_bias_later_samples(certified: Certifying) -> None:
     """A query reads through what is accepted as through what is reserved: both become shadow picks alike."""
     add_images(certified.ground, 40, False)
