@@ -196,8 +196,20 @@ def _machine_words(machine: dict[str, Any] | None) -> Iterator[str]:
         yield f"  {one['image']}: {one['why']}"
 
 
+_OF_REVIEWS = ("asked", "open", "answered", "skipped")
+"""Counts of questions to people; the others count images and groups."""
+
+
 def _show_status(console: Console, document: dict[str, Any]) -> None:
-    console.print(table(document["project"], ["images", ""], document["counts"].items()))
+    counts = {
+        f"reviews {name}" if name in _OF_REVIEWS else name.replace("_", " "): (
+            ", ".join(f"{number} {part}" for part, number in value.items()) if isinstance(value, dict) else value
+        )
+        for name, value in document["counts"].items()
+    }
+    console.print(table(document["project"], ["counted", ""], counts.items()))
+    if document["counted_at"]:
+        console.print(f"counted at {document['counted_at']:%Y-%m-%d %H:%M:%S} UTC; the worker counts with its sweep")
     champion = document["champion"]
     console.print(f"champion: {'none yet' if champion is None else f'version {champion}'}")
     console.print(f"open reviews: {document['open_reviews']}")

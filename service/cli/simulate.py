@@ -12,8 +12,8 @@ import typer
 from rich.table import Table
 
 from service.cli.loaded import loaded
-from service.cli.output import AsJson, emit, progress, table
-from service.plugins import STRATEGIES, names_of
+from service.cli.output import AsJson, emit, failing_clearly, progress, table
+from service.plugins import STRATEGIES, check_name, names_of
 from service.settings import load_settings
 
 if TYPE_CHECKING:
@@ -43,12 +43,14 @@ def simulate(
     """
     from service.work.select.simulation import simulate as play
 
-    wanted = [name.strip() for name in strategies.split(",") if name.strip()] or names_of(STRATEGIES)
-    known, head, seed = _known(as_json, source)
-    with progress("playing", as_json) as bar:
-        bar.expect(splits * len({*wanted, "random"}))
-        terms = {"query_size": query_size, "most": most, "splits": splits, "seed": seed}
-        found = play(known, wanted, head, **terms, done=bar.tick)
+    with failing_clearly(as_json):
+        wanted = [check_name(STRATEGIES, name.strip()) for name in strategies.split(",") if name.strip()]
+        wanted = wanted or names_of(STRATEGIES)
+        known, head, seed = _known(as_json, source)
+        with progress("playing", as_json) as bar:
+            bar.expect(splits * len({*wanted, "random"}))
+            terms = {"query_size": query_size, "most": most, "splits": splits, "seed": seed}
+            found = play(known, wanted, head, **terms, done=bar.tick)
     emit(as_json, msgspec.to_builtins(found), *_lines(found))
 
 

@@ -20,7 +20,17 @@ from db.repositories.queries import stream
 from labeling.project import CertificateTerms, Project
 from labeling.types import ProjectId
 
-__all__ = ["NO_GOLD", "RELATIVE", "Attempt", "Certificates", "Due", "HumanError", "pictures_of", "read_certificates"]
+__all__ = [
+    "NO_GOLD",
+    "RELATIVE",
+    "Attempt",
+    "Certificates",
+    "Due",
+    "HumanError",
+    "nothing_planned",
+    "pictures_of",
+    "read_certificates",
+]
 
 RELATIVE = "relative to adjudicated people"
 """There is too little given gold for a human-error term to be subtracted."""
@@ -188,10 +198,10 @@ def _due(session: Session, project: Project, wanted: CertificateTerms, held: Ter
         )
     tried = certificates.last_tried(session, held.id)
     if tried >= wanted.sizes:
-        return Due(None, 0, 0, "It was tried at every planned size; other terms begin anew.")
+        return Due(None, 0, 0, nothing_planned(session, project.id, held))
     found = stream.read_stream(session, project.id)
-    asked = sets.drawn_since(session, project.id, held.newest_review) & found.asked
-    asked -= sets.touched_groups(session, project.id) | stream.shadow_picks(session, project.id)
+    outside = sets.touched_groups(session, project.id) | stream.shadow_picks(session, project.id)
+    asked = sets.drawn_since(session, project.id, held.newest_review) & found.asked - outside
     decided, size = {group for group in asked if group in found.examples}, wanted.planned_sizes[tried]
     words = "are answered"
     if wanted.people > 1:
@@ -200,9 +210,25 @@ def _due(session: Session, project: Project, wanted: CertificateTerms, held: Ter
         words = "are answered by two people who agree, or decided by a lead"
     answered = len(decided)
     words = f"It is tried next with {size} sampled images of the set; {answered} that may belong to it {words}."
-    if (reserve := len(found.positions)) < size:
-        words += f" The reserve holds {reserve} groups so far: more images bring it, or a lower `first_size`."
+    possible = len(asked | (found.positions.keys() - found.asked - outside))
+    if possible < size:
+        words += (
+            f" The reserve holds {possible} that may belong to it so far, so it is tried with those when all are "
+            "answered. More images bring the planned size, or a lower `first_size` does."
+        )
     return Due(size, answered, len(asked) - answered, words)
+
+
+def nothing_planned(session: Session, project_id: ProjectId, held: Terms) -> str:
+    """Why a certificate that was tried with the last size of these terms is not tried again."""
+    tried = [one for one in certificates.everyone(session, project_id) if one.terms_id == held.id]
+    planned = held.terms.planned_sizes[-1] if held.terms else 0
+    if not tried or tried[-1].sampled >= planned:
+        return "It was tried at every planned size; other terms begin anew."
+    return (
+        f"The reserve is used up: it was tried once more with the {tried[-1].sampled} sampled images that there were "
+        f"({planned} were planned). Other terms begin anew, with images that come later."
+    )
 
 
 def _sentence(one: Attempt | None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy.orm import Session
 
 from db.repositories.people import audit
@@ -14,6 +16,7 @@ from labeling.types import Actor
 __all__ = ["cost_of_measuring", "release_reserve"]
 
 PRECISION, CONFIDENCE = 0.95, 0.9
+"""Of a certificate whose cost is named where the project file has no target."""
 
 
 def cost_of_measuring(project: Project) -> str:
@@ -21,13 +24,22 @@ def cost_of_measuring(project: Project) -> str:
     shares = project.config.policy.shares
     if not shares.random_first and not shares.random:
         return "Nothing is measured: the policy gives no share of the queries to the random stream."
-    one, two = (images_for_certificate(PRECISION, CONFIDENCE, wrong) for wrong in (1, 2))
+    terms = project.config.policy.certificate
+    precision = PRECISION if terms is None or terms.precision is None else terms.precision
+    confidence = CONFIDENCE if terms is None else terms.confidence
+    one, two = (images_for_certificate(precision, confidence, wrong) for wrong in (1, 2))
+    tried = "" if terms is None else f" It is tried at {_listed(terms.planned_sizes)} of them."
     return (
         f"Measuring: {shares.random_first:.0%} of each query until {shares.random_target} images of the random stream "
         f"are answered, then {shares.random:.0%}; these answers do not teach. {RESERVED:.0%} of the near-duplicate "
-        f"groups (at most {PLANNED}) are reserved for it. For a certificate that {PRECISION:.0%} of the labels are "
-        f"right, about {one} answered images are needed if one of them may be wrong, {two} if two may."
+        f"groups (at most {PLANNED}) are reserved for it. For a certificate that {precision:.0%} of the labels are "
+        f"right, about {one} answered images are needed if one of them may be wrong, {two} if two may.{tried}"
     )
+
+
+def _listed(sizes: Sequence[int]) -> str:
+    *first, last = map(str, sizes)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def release_reserve(session: Session, project: Project, by: Actor) -> int:

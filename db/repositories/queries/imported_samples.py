@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.repositories.labels.labels import is_current_label
-from db.rows import count
+from db.repositories.queries import stream
 from db.session import insert_new
 from db.tables import GroupRow, ImageRow, ImportedSampleRow, LabelRow, QueryRow, ReserveRow
 from labeling.types import LabelSource, ProjectId
@@ -42,7 +42,7 @@ def place(session: Session, project_id: ProjectId, most: float, now: datetime) -
         .group_by(GroupRow.id)
         .order_by("position")
     ).all()
-    groups = count(session, GroupRow, *fresh)
+    groups = stream.count_groups(session, project_id, after=after)
     placed = [(group, image) for group, image, _ in found[: int(most * groups)]]
     if not placed:
         return 0

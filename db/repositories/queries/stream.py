@@ -227,7 +227,16 @@ def collections(session: Session, project_id: ProjectId) -> list[int]:
 
 def count_groups(session: Session, project_id: ProjectId, until: int | None = None, *, after: int = 0) -> int:
     """How many groups the stream represents, those that left it aside; those `after` a group, and `until` another."""
-    return count(session, GroupRow, GroupRow.project_id == project_id, GroupRow.position < 1, *_between(after, until))
+    between = _between(after, until)
+    return count(session, GroupRow, *_with_images(project_id), GroupRow.position < 1, *between)
+
+
+def _with_images(project_id: ProjectId) -> list[sa.ColumnElement[bool]]:
+    """The groups of a project but for those whose images all came into others: only a move empties one."""
+    left = sa.select(GroupMoveRow.from_group_id).where(
+        GroupMoveRow.project_id == project_id, ~sa.exists().where(ImageRow.group_id == GroupMoveRow.from_group_id)
+    )
+    return [GroupRow.project_id == project_id, GroupRow.id.not_in(left)]
 
 
 def _between(after: int, until: int | None) -> list[sa.ColumnElement[bool]]:
@@ -246,20 +255,21 @@ def count_left(session: Session, project_id: ProjectId, until: int | None = None
     """
     between = _between(after, until)
     touched = sa.select(sa.func.count()).select_from(_touched(project_id, *between).subquery())
-    return count(session, GroupRow, GroupRow.project_id == project_id, *between) - (session.scalar(touched) or 0)
+    return count(session, GroupRow, *_with_images(project_id), *between) - (session.scalar(touched) or 0)
 
 
 def groups_left(session: Session, project_id: ProjectId) -> set[int]:
     """All groups that `count_left` counts."""
-    every = session.scalars(sa.select(GroupRow.id).where(GroupRow.project_id == project_id))
+    every = session.scalars(sa.select(GroupRow.id).where(*_with_images(project_id)))
     return set(every) - set(session.scalars(_touched(project_id)))
 
 
 def left_among(session: Session, project_id: ProjectId, groups: Sequence[int]) -> set[int]:
     """Those of these groups that `count_left` counts."""
-    found = set(groups)
+    found: set[int] = set()
     for some in in_parts(groups):
-        found -= set(session.scalars(_touched(project_id, GroupRow.id.in_(some))))
+        there = sa.select(GroupRow.id).where(*_with_images(project_id), GroupRow.id.in_(some))
+        found |= set(session.scalars(there)) - set(session.scalars(_touched(project_id, GroupRow.id.in_(some))))
     return found
 
 

@@ -21,6 +21,7 @@ from labeling.errors import Conflict
 from labeling.project import CertificateTerms
 from labeling.promote.judgement import Sample
 from labeling.types import ProjectId
+from service.labels.certificates import nothing_planned
 from service.work.certify.accept_rule import exclusions
 from service.work.certify.ahead import planned_by
 from service.work.certify.coverage import coverage_of
@@ -80,7 +81,7 @@ def forecast(parts: Parts, project_id: ProjectId) -> Forecast:
         tried = certificates.last_tried(session, held.id)
         look = next((one for one in planned_by(wanted) if one.number > tried), None)
         if look is None:
-            raise Conflict("It was tried at every planned size. Other terms in the project file begin anew.")
+            raise Conflict(nothing_planned(session, project_id, held))
         facts = read_set_facts(session, project, held, parts.now())
         chosen = 1 + sets.choices_since(session, project_id, held.at, Sample.STREAM)
     scored = score_pool(parts, project, champion)

@@ -201,13 +201,16 @@ def _in_doubt(facts: _Facts) -> dict[ReviewId, int]:
 
 def _certifying(facts: _Facts) -> dict[ReviewId, int]:
     """A second person for what the random stream holds against the version: a slip of one would count as its error."""
-    single = (facts.answered.standing[image] for image in facts.against_version)
+    asked = facts.answered.asked
+    single = [facts.answered.standing[image] for image in facts.against_version]
     return {
-        one.review_id: 2
+        one.review_id: asked[one.review_id].people + 1
         for one in sorted(single, key=lambda one: one.review_id)
         if len(one.said) == 1
-        and one.review_id in facts.answered.asked
-        and facts.answered.asked[one.review_id].wanted == 1
+        and one.review_id in asked
+        and not asked[one.review_id].open
+        and asked[one.review_id].people <= IN_DOUBT  # those who could not tell are counted, and said nothing against it
+        and facts.people - one.said.keys()
     }
 
 

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from db.session import reading
+from db.tables import ShadowPickRow
 from labeling.errors import Conflict
 from labeling.jobs import Role
 from labeling.project import Project
@@ -51,7 +52,36 @@ def test_a_reserve_that_is_too_small_for_a_planned_size_is_named(make: MakeGroun
 
     found = state(small)
 
-    assert found.due is not None and "The reserve holds 20 groups so far" in found.due.words
+    assert found.due is not None and "The reserve holds 20 that may belong to it" in found.due.words
+
+
+def test_what_a_strategy_would_have_picked_is_not_counted_for_a_planned_size(make: MakeGround) -> None:
+    made = make(pool=60, reserved=50)
+    made.certify()
+    made.play(1)
+    made.version()
+    shadows = set(made.ground.scalars(sa.select(ShadowPickRow.group_id)))
+
+    found = state(made)
+
+    assert shadows and found.due is not None
+    possible = 50 - len(shadows)
+    assert (f"The reserve holds {possible} that may" in found.due.words) is (possible < 40)
+
+
+def test_a_last_attempt_with_fewer_than_planned_says_that_the_reserve_is_used_up(make: MakeGround) -> None:
+    made = make(pool=120, reserved=60)
+    made.certify()
+    made.play(1)
+    made.version()
+    for _ in range(6):
+        made.play(1)
+        made.certify()
+
+    last, found = made.all()[-1], state(made)
+
+    assert (last.look, found.due is not None and found.due.size) == (2, None) and last.sampled < 80
+    assert found.due is not None and f"with the {last.sampled} sampled images that there were (80 " in found.due.words
 
 
 def test_a_project_without_a_target_says_so(make: MakeGround) -> None:

@@ -17,6 +17,7 @@ from db.repositories.engines import prelabels
 from db.repositories.images import groups
 from db.repositories.images.groups import KEPT, Grouping
 from db.repositories.projects import projects
+from db.repositories.queries import stream
 from db.session import reading, transaction
 from db.tables import GroupingRow, GroupMoveRow
 from db.views import groups as view
@@ -142,6 +143,9 @@ def test_a_copy_joins_its_original_and_a_link_makes_two_groups_one(ground: Groun
     assert set(ground.groups_of(ids)) == {ground.groups_of(ids)[0]}
     with reading(ground.parts.database) as session:
         assert session.scalars(sa.select(GroupMoveRow.image_id)).all() == [ids[1]]
+        of = ground.project.id
+        assert (stream.count_groups(session, of), stream.count_left(session, of)) == (1, 1)
+        assert stream.groups_left(session, of) == set(ground.groups_of(ids))
 
 
 def test_off_means_that_only_equal_bytes_are_one_image(ground: Ground) -> None:

@@ -16,7 +16,7 @@ from db.session import reading, transaction
 from db.tables import OverlapRow, QueryRow, ReviewRow
 from db.views import figures
 from labeling.project import AUTO, CertificateTerms, Overlap, Policy, Project
-from labeling.types import Actor, ReviewId, ReviewKind
+from labeling.types import UNSURE, Actor, ReviewId, ReviewKind
 from service.figures.figures import write
 from service.figures.next_action import NextAction
 from service.labels.resolution import resolve_labels
@@ -131,6 +131,22 @@ def test_what_one_person_holds_against_a_version_that_may_be_certified_is_asked_
     assert before == {"overlap": 0} and same != other
     assert counts == {"overlap": int(target is not None)}
     assert _wanted(parts) == ([(other, 2)] if target else [])
+
+
+def test_who_could_not_tell_does_not_stand_in_for_the_second_person_of_a_certificate(
+    parts: Parts, make_project: Callable[..., Project]
+) -> None:
+    target = CertificateTerms(precision=0.9)
+    project = make_project(parts.database, policy=Policy(overlap=Overlap(share=0.0), certificate=target))
+    said = [{"ann": UNSURE, "bob": "cat"}, {"eve": "dog"}]
+    slip, _ = made = _answered(parts, project, said, [RANDOM, RANDOM], [CAT] * 2)
+    with reading(parts.database) as session:
+        images = images_of(session, made)
+    add_champion(parts, project, sorted(images), [DOG, DOG])
+
+    ask_another_person(parts, project.id)
+
+    assert _wanted(parts) == [(slip, 3)]
 
 
 @pytest.mark.parametrize(("others", "third"), [([{"eve": "cat"}], True), ([], False)])

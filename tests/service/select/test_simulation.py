@@ -100,8 +100,10 @@ def test_the_command_plays_a_folder_and_refuses_a_project_without_labels(ground:
 
     of = ("--strategies", "margin", "--query-size", "8", "--most", "16", "--splits", "2")
     refused = Cli(tmp_path).document("simulate", "--from", ground.project.config.name, *of, code=1)
+    unknown = Cli(tmp_path).document("simulate", "--from", str(folder), "--strategies", "margins", code=1)
     pictures = Cli(tmp_path).document("simulate", "--from", str(folder), *of)
 
+    assert unknown["error"] == "Invalid" and "margin" in unknown["message"] and "badge" in unknown["message"]
     assert refused["error"] == "Conflict" and "there are 0 of 0" in refused["message"]
     assert (pictures["images"], pictures["classes"], pictures["labels"]) == (64, 2, [8, 16])
     assert pictures["gains"][1]["accuracy"][-1] > 0.9  # red and blue are told apart

@@ -129,7 +129,7 @@ def test_it_refuses_a_secret_that_is_missing_or_could_be_guessed(
 
 
 def test_it_refuses_to_start_in_one_line_of_words(tmp_path: Path) -> None:
-    environment = {**os.environ, "HARDCASE_HOME": str(tmp_path), "HARDCASE_SECRET": ""}
+    environment = {**os.environ, "HARDCASE_HOME": str(tmp_path), "HARDCASE_SECRET": "", "HARDCASE_PORT": "0"}
 
     run = subprocess.run([sys.executable, "-m", "service.web"], env=environment, capture_output=True, text=True)
 
