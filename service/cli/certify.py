@@ -51,14 +51,16 @@ def _lines(state: Certificates) -> Iterator[str]:
         yield state.due.words
 
 
-def _attempts(state: Certificates) -> Iterator[Table]:
+def _attempts(state: Certificates) -> Iterator[Table | str]:
     if not state.attempts:
         return
-    names = ["number", "when", "version", "set", "sampled", "wrong", "accepted", "delta", "what came of it"]
+    names = ["number", "when", "version", "set", "sampled", "wrong", "accepted", "delta"]
     yield table("attempts", names, [_row(one) for one in state.attempts])
+    for one in state.attempts:
+        came = one.why or (one.ended and f"ended: {one.ended}") or f"stands: {one.promise}"
+        yield f"Attempt {one.id}: {came}"
 
 
 def _row(one: Attempt) -> tuple[str, ...]:
-    came = one.why or (one.ended and f"ended: {one.ended}") or f"stands: {one.promise}"
     counts = (one.version, one.size, one.sampled, one.errors, one.accepted)
-    return (str(one.id), f"{one.at:%Y-%m-%d %H:%M}", *map(str, counts), f"{one.delta:.4f}", came)
+    return (str(one.id), f"{one.at:%Y-%m-%d %H:%M}", *map(str, counts), f"{one.delta:.4f}")

@@ -215,7 +215,7 @@ def _show_status(console: Console, document: dict[str, Any]) -> None:
     console.print(f"open reviews: {document['open_reviews']}")
     for verdict in document["verdicts"]:
         console.print(
-            f"{verdict['at']:%Y-%m-%d %H:%M} {verdict['verdict']}: {'; '.join(verdict['reasons'])}", markup=False
+            f"{verdict['at']:%Y-%m-%d %H:%M} {verdict['verdict']}: {' '.join(verdict['reasons'])}", markup=False
         )
     for step, count in document["failures"].items():
         console.print(f"failed in {step}: {count} (`hardcase jobs list` says why)", markup=False)
