@@ -10,7 +10,7 @@ from db.repositories.people import audit
 from db.repositories.queries import stream
 from labeling.errors import Conflict, Invalid
 from labeling.estimates import images_for_certificate
-from labeling.project import PLANNED, RESERVED, Project
+from labeling.project import PLANNED, RESERVED, CertificateTerms, Project
 from labeling.types import Actor
 
 __all__ = ["cost_of_measuring", "release_reserve"]
@@ -24,16 +24,23 @@ def cost_of_measuring(project: Project) -> str:
     shares = project.config.policy.shares
     if not shares.random_first and not shares.random:
         return "Nothing is measured: the policy gives no share of the queries to the random stream."
-    terms = project.config.policy.certificate
-    precision = PRECISION if terms is None or terms.precision is None else terms.precision
-    confidence = CONFIDENCE if terms is None else terms.confidence
-    one, two = (images_for_certificate(precision, confidence, wrong) for wrong in (1, 2))
-    tried = "" if terms is None else f" It is tried at {_listed(terms.planned_sizes)} of them."
     return (
         f"Measuring: {shares.random_first:.0%} of each query until {shares.random_target} images of the random stream "
         f"are answered, then {shares.random:.0%}; these answers do not teach. {RESERVED:.0%} of the near-duplicate "
-        f"groups (at most {PLANNED}) are reserved for it. For a certificate that {precision:.0%} of the labels are "
-        f"right, about {one} answered images are needed if one of them may be wrong, {two} if two may.{tried}"
+        f"groups (at most {PLANNED}) are reserved for it.{_of_certificate(project.config.policy.certificate)}"
+    )
+
+
+def _of_certificate(terms: CertificateTerms | None) -> str:
+    """How many answers a precision needs, and at how many these terms try it."""
+    tried = "" if terms is None else f" A certificate is tried at {_listed(terms.planned_sizes)} answered images."
+    precision, confidence = (terms.precision, terms.confidence) if terms else (PRECISION, CONFIDENCE)
+    if precision is None:
+        return tried
+    one, two = (images_for_certificate(precision, confidence, wrong) for wrong in (1, 2))
+    return (
+        f" For a certificate that {precision:.0%} of the labels are right, about {one} answered images are needed if "
+        f"one of them may be wrong, {two} if two may.{tried}"
     )
 
 

@@ -64,9 +64,8 @@ def test_what_a_strategy_would_have_picked_is_not_counted_for_a_planned_size(mak
 
     found = state(made)
 
-    assert shadows and found.due is not None
-    possible = 50 - len(shadows)
-    assert (f"The reserve holds {possible} that may" in found.due.words) is (possible < 40)
+    assert len(shadows) > 10 and found.due is not None
+    assert f"The reserve holds {50 - len(shadows)} that may" in found.due.words
 
 
 def test_a_last_attempt_with_fewer_than_planned_says_that_the_reserve_is_used_up(make: MakeGround) -> None:
