@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from labeling.certify.band import band, errors_allowed
 from labeling.certify.hypergeometric import Counts, chance_at_most
 from labeling.errors import Invalid
+from labeling.project import CertificateTerms
 from labeling.slices import slices
 
 __all__ = [
@@ -28,8 +29,8 @@ __all__ = [
     "least_to_finish",
     "level_of",
     "most_to_show",
-    "next_look",
     "schedule",
+    "sizes_left",
     "stream_answers",
     "stream_first",
 ]
@@ -75,15 +76,33 @@ def schedule(first: int, count: int, delta: float) -> tuple[Look, ...]:
     return tuple(Look(k, first * 2 ** (k - 1), delta * k / whole) for k in range(1, count + 1))
 
 
-def next_look(planned: tuple[Look, ...], images: int) -> Look | None:
-    """The first look that a sample of so many images has not reached; None after the last.
+def sizes_left(terms: CertificateTerms, tried: int, images: int) -> tuple[Look, ...]:
+    """The attempts of these terms that come after number `tried` in a set of so many images.
+
+    One that would accept nothing even if no sampled image were wrong is passed over: it would end the wait for the
+    next one with a refusal that was certain beforehand. Where none could accept anything, all that are left come: a
+    refusal says so.
 
     Examples
     --------
-    >>> next_look(schedule(100, 4, 0.1), 100).size
-    200
+    >>> terms = CertificateTerms(precision=0.9, first_size=30, sizes=3)
+    >>> [look.size for look in sizes_left(terms, 0, 5_000)], [look.size for look in sizes_left(terms, 0, 40)]
+    ([60, 120], [30, 60, 120])
     """
-    return next((look for look in planned if look.size > images), None)
+    left = tuple(look for look in schedule(terms.first_size, terms.sizes, terms.delta) if look.number > tried)
+    return tuple(look for look in left if _can_accept(terms, look, images)) or left
+
+
+def _can_accept(terms: CertificateTerms, look: Look, images: int) -> bool:
+    """Whether the whole set passes if no sampled image is wrong."""
+    if look.size >= images:
+        return False
+    if terms.finished is None:
+        return _can_show(images, look.size, look.delta, terms.precision or 1.0)
+    wrong = int(errors_allowed(images, 1 - terms.finished)) + 1
+    return wrong > images - look.size or bool(
+        chance_at_most(0, images, np.array([wrong]), np.array([look.size]))[0] <= look.delta
+    )
 
 
 def due_look(

@@ -209,7 +209,8 @@ def _due(session: Session, project: Project, wanted: CertificateTerms, held: Ter
         decided = {group for group in decided if found.examples[group].image_id in known}
         words = "are answered by two people who agree, or decided by a lead"
     answered = len(decided)
-    words = f"It is tried next with {size} sampled images of the set; {answered} that may belong to it {words}."
+    of = f"{size} sampled images of the set{_or_more(wanted, tried)}"
+    words = f"It is tried next with {of}; {answered} that may belong to it {words}."
     possible = len(asked | (found.positions.keys() - found.asked - outside))
     if possible < size:
         words += (
@@ -217,6 +218,10 @@ def _due(session: Session, project: Project, wanted: CertificateTerms, held: Ter
             "answered. More images bring the planned size, or a lower `first_size` does."
         )
     return Due(size, answered, len(asked) - answered, words)
+
+
+def _or_more(wanted: CertificateTerms, tried: int) -> str:
+    return " (or the next planned size, where so few could show nothing)" if tried + 1 < wanted.sizes else ""
 
 
 def nothing_planned(session: Session, project_id: ProjectId, held: Terms) -> str:

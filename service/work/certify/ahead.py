@@ -23,7 +23,7 @@ from db.repositories.reviews import overlaps
 from db.repositories.versions import versions
 from db.repositories.versions.versions import Version
 from db.session import reading
-from labeling.certify.plan import PATIENCE, Look, due_look, last_look, level_of, schedule
+from labeling.certify.plan import PATIENCE, Look, due_look, last_look, level_of, schedule, sizes_left
 from labeling.project import CertificateTerms, Project, Stop
 from labeling.promote.judgement import Sample
 from labeling.types import ProjectId
@@ -33,7 +33,7 @@ from service.work.certify.scored import Scored, frame_score, out_of_fold, score_
 from service.work.certify.sets import SetFacts, TheSet, read_set_facts, set_of
 from service.work.wiring import Parts
 
-__all__ = ["Ahead", "awaits_attempt", "awaits_verdict", "keeps_version", "planned_by", "read_ahead", "wants_version"]
+__all__ = ["Ahead", "awaits_attempt", "awaits_verdict", "keeps_version", "read_ahead", "wants_version"]
 
 AT_WORK = timedelta(minutes=15)
 """Who has answered within this time is at work."""
@@ -45,10 +45,10 @@ MAY_WAIT = 3 / 4
 class Ahead:
     """What the next attempt would rest on. `wanted` are the terms in force, `lowest` the frame's score, `chosen` is v.
 
-    `excluding`: whom the accept rule excludes. `planned` are the sizes that were not tried, or the one that is left
-    where the reserve is used up before. `waits`: it would accept nothing by training labels, and more can be learnt
-    first. `reached_at`: when the first of them had all first answers, or a tenth more than it needs; None before, and
-    while it waits.
+    `excluding`: whom the accept rule excludes. `planned` are the sizes that were not tried and could accept something,
+    or the one that is left where the reserve is used up before. `waits`: it would accept nothing by training labels,
+    and more can be learnt first. `reached_at`: when the first of them had all first answers, or a tenth more than it
+    needs; None before, and while it waits.
     """
 
     project: Project
@@ -74,11 +74,6 @@ class Ahead:
         return due_look(self.planned, self.tried, self.found.closed, used_up=self.facts.used_up)
 
 
-def planned_by(terms: CertificateTerms) -> tuple[Look, ...]:
-    """When these terms are tried."""
-    return schedule(terms.first_size, terms.sizes, terms.delta)
-
-
 def read_ahead(parts: Parts, project_id: ProjectId, *, early: bool = False) -> Ahead | None:
     """What the next attempt would rest on; None without terms, without a version, and after the last planned size.
 
@@ -90,11 +85,10 @@ def read_ahead(parts: Parts, project_id: ProjectId, *, early: bool = False) -> A
         if terms is None or terms.terms is None or champion is None:
             return None
         tried = certificates.last_tried(session, terms.id)
-        planned = tuple(look for look in planned_by(terms.terms) if look.number > tried)
-        if not planned:
+        if tried >= terms.terms.sizes:
             return None
         facts = read_set_facts(session, project, terms, parts.now())
-        if len(facts.asked) < (1 if facts.used_up else planned[0].size) and not early:
+        if len(facts.asked) < (1 if facts.used_up else terms.terms.planned_sizes[tried]) and not early:
             return None
         chosen = 1 + sets.choices_since(session, project_id, terms.at, Sample.STREAM)
         answers = sets.first_answers(session, project_id)
@@ -102,10 +96,12 @@ def read_ahead(parts: Parts, project_id: ProjectId, *, early: bool = False) -> A
     lowest = frame_score(frame, scored, out_of_fold(parts, project, scored)) if frame else None
     excluding = exclusions(parts, project, scored, terms.terms)
     found = set_of(project, scored, facts, lowest, excluding)
+    planned = sizes_left(terms.terms, tried, len(found.groups))
     if facts.used_up and len(found.asked) < planned[0].size:
         if not 0 < len(found.asked) < len(found.groups):
             return None
-        planned = (last_look(planned, len(found.asked)),)
+        left = schedule(terms.terms.first_size, terms.terms.sizes, terms.terms.delta)[tried:]
+        planned = (last_look(left, len(found.asked)),)
     times = [answers.get(int(group)) for group in found.groups[found.asked]]
     reached_at = _reached_at(times, planned[0].size)
     waits = reached_at is not None and _waits(parts, project, terms.terms, planned, chosen, facts, scored, found)

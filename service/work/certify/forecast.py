@@ -16,18 +16,17 @@ from db.repositories.projects import projects
 from db.repositories.versions import versions
 from db.session import reading
 from labeling.certify.dry_run import Coverage
-from labeling.certify.plan import level_of, most_to_show, stream_answers
+from labeling.certify.plan import Look, last_look, level_of, most_to_show, schedule, sizes_left, stream_answers
 from labeling.errors import Conflict
 from labeling.project import CertificateTerms
 from labeling.promote.judgement import Sample
 from labeling.types import ProjectId
 from service.labels.certificates import nothing_planned
 from service.work.certify.accept_rule import exclusions
-from service.work.certify.ahead import planned_by
 from service.work.certify.coverage import coverage_of
 from service.work.certify.people import levels, read_gold
 from service.work.certify.scored import frame_score, out_of_fold, score_pool
-from service.work.certify.sets import read_set_facts, set_of
+from service.work.certify.sets import TheSet, read_set_facts, set_of
 from service.work.wiring import Parts
 
 __all__ = ["Forecast", "forecast"]
@@ -79,8 +78,7 @@ def forecast(parts: Parts, project_id: ProjectId) -> Forecast:
                 "There is no version in use yet: a certificate needs one. It comes with the first promotion."
             )
         tried = certificates.last_tried(session, held.id)
-        look = next((one for one in planned_by(wanted) if one.number > tried), None)
-        if look is None:
+        if tried >= wanted.sizes:
             raise Conflict(nothing_planned(session, project_id, held))
         facts = read_set_facts(session, project, held, parts.now())
         chosen = 1 + sets.choices_since(session, project_id, held.at, Sample.STREAM)
@@ -88,6 +86,7 @@ def forecast(parts: Parts, project_id: ProjectId) -> Forecast:
     known = out_of_fold(parts, project, scored)
     excluding = exclusions(parts, project, scored, wanted)
     found = set_of(project, scored, facts, frame_score(wanted.frame, scored, known), excluding)
+    look = _next(wanted, tried, found)
     level = level_of(look, versions=chosen)
     of_scan, _ = levels(wanted, level, read_gold(parts, project, scored, wanted, facts, excluding))
     coverage = coverage_of(wanted, look, of_scan, scored, known, found)
@@ -105,8 +104,16 @@ def forecast(parts: Parts, project_id: ProjectId) -> Forecast:
         labels=len(known.scores),
         coverage=coverage,
         reachable=reachable,
-        words=_words(look.size, len(found.groups), answered, missing, coverage, reachable),
+        words=_words(look.size, found, answered, missing, coverage, reachable),
     )
+
+
+def _next(terms: CertificateTerms, tried: int, found: TheSet) -> Look:
+    """The attempt that comes next: with the whole reserve where that holds fewer than a planned size needs."""
+    look, held = sizes_left(terms, tried, len(found.groups))[0], int(np.count_nonzero(found.reserve))
+    if not 0 < held < min(look.size, len(found.groups)):
+        return look
+    return last_look(schedule(terms.first_size, terms.sizes, terms.delta)[tried:], held)
 
 
 def _reachable(terms: CertificateTerms, size: int, planned: int, level: float) -> float | None:
@@ -118,15 +125,17 @@ def _reachable(terms: CertificateTerms, size: int, planned: int, level: float) -
 
 
 def _words(
-    planned: int, size: int, answered: int, missing: int | None, coverage: Coverage | None, reachable: float | None
+    planned: int, found: TheSet, answered: int, missing: int | None, coverage: Coverage | None, reachable: float | None
 ) -> str:
-    of = f"The set has {size} images; of {planned} sampled ones that are needed {answered} are answered."
+    of = f"The set has {len(found.groups)} images; of {planned} sampled ones that are needed {answered} are answered."
+    if planned == np.count_nonzero(found.reserve):
+        of += " The reserve holds no more of the set, and later queries may take some: more images bring more."
     if reachable is not None:
         of += (
             f" With so many, none of them wrong, at most {100 * reachable:.1f} % can be shown: it will accept nothing."
         )
     if missing is None:
-        return f"{of} The reserve does not hold so many: lower `first_size`, or bring more images."
+        return f"{of} The reserve does not hold so many: bring more images."
     more = f"{of} About {missing} more answers of the stream bring them."
     if coverage is None:
         return f"{more} What it will accept is not yet known."

@@ -20,7 +20,7 @@ from db.repositories.queries.comparisons import Comparison
 from db.repositories.reviews import reviews
 from db.repositories.versions import versions
 from db.session import reading
-from labeling.certify.plan import stream_first
+from labeling.certify.plan import sizes_left, stream_first
 from labeling.project import Project
 from labeling.quality.random_arm import Payoff
 from labeling.select.query.stream import Order
@@ -95,12 +95,14 @@ def _stream_first(session: Session, project: Project, order: Order, groups: int)
     by_order = np.argsort(order.positions, kind="stable")
     ids, drawn = order.ids[by_order], order.drawn[by_order]
     asked = np.isin(ids, list(sets.drawn_since(session, project.id, terms.newest_review)))
-    free = ~np.isin(ids, list(sets.touched_groups(session, project.id))) & (asked | ~drawn)
+    touched, shadows = sets.touched_groups(session, project.id), stream.shadow_picks(session, project.id)
+    free = ~np.isin(ids, list(touched)) & (asked | ~drawn)
     free &= order.positions[by_order] > terms.cursor
-    in_set = free & ~np.isin(ids, list(stream.shadow_picks(session, project.id)))
+    in_set = free & ~np.isin(ids, list(shadows))
+    look = sizes_left(terms.terms, tried, groups - len(touched | shadows))[0]
     losing = project.config.policy.query_size * len(ids) / max(groups, 1)  # its size's part of the reserve
     lost = int(np.count_nonzero(free & ~in_set))
-    return stream_first(in_set, drawn, terms.terms.planned_sizes[tried], lost, losing)
+    return stream_first(in_set, drawn, look.size, lost, losing)
 
 
 def _proven(session: Session, project_id: ProjectId) -> bool:

@@ -24,6 +24,7 @@ from db.tables import (
     ReviewRow,
     ShadowPickRow,
 )
+from labeling.certify.plan import sizes_left
 from labeling.project import CertificateTerms
 from labeling.promote.judgement import Sample
 from labeling.types import NONE_OF_THESE, LabelSource, ReviewKind, Verdict
@@ -47,6 +48,23 @@ def test_without_a_target_nothing_happens(make: MakeGround) -> None:
     assert not any(counts.values())
     assert made.ground.scalars(sa.select(CertificateTermsRow.id)) == []
     assert made.labels() == {}
+
+
+def test_a_planned_size_that_could_show_nothing_is_passed_over_and_the_next_is_tried(make: MakeGround) -> None:
+    terms = replace(TERMS, precision=0.9, first_size=20, sizes=3)
+    made = make(replace(POLICY, certificate=terms))
+    made.certify()
+    made.play(1)
+    made.version()
+
+    made.play(1)
+    at_twenty = made.certify()["tried"]
+    made.play(1)
+    made.certify()
+
+    [found] = made.all()
+    assert at_twenty == 0 and sizes_left(terms, 0, found.size)[0].number == 2
+    assert (found.look, found.sampled, found.delta) == (2, 40, pytest.approx(2 / 6 * terms.delta))
 
 
 def test_at_the_planned_size_what_can_be_promised_gets_labels_that_say_whose_they_are(certified: Certifying) -> None:

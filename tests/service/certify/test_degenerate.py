@@ -6,14 +6,15 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from db.repositories.labels import labels
 from db.session import reading
+from labeling.certify.plan import sizes_left
 from labeling.jobs import Trigger
 from labeling.project import CertificateTerms
 from labeling.types import ImageId
 from service.exporting.label_set import open_label_set
-from service.work.certify.ahead import planned_by
 from service.work.certify.forecast import forecast
 from service.work.learn.learn import learn
 from tests.service.certify.ground import POLICY, TERMS, Certifying
@@ -104,7 +105,8 @@ def test_an_image_that_is_deleted_before_its_label_is_delivered_is_delivered_now
 
 
 def test_a_target_that_the_set_is_too_small_for_is_said_with_what_could_be_shown(make: MakeGround) -> None:
-    made = make(replace(POLICY, certificate=CertificateTerms(precision=0.97, first_size=40, sizes=3)))
+    terms = CertificateTerms(precision=0.97, first_size=40, sizes=3)
+    made = make(replace(POLICY, certificate=terms))
     made.certify()
     made.play(1)
     made.version()
@@ -112,8 +114,9 @@ def test_a_target_that_the_set_is_too_small_for_is_said_with_what_could_be_shown
 
     ahead = forecast(made.ground.parts, made.ground.project.id)
 
-    look = planned_by(CertificateTerms(precision=0.97, first_size=40, sizes=3))[0]
-    assert ahead.planned == look.size and ahead.reachable is not None and ahead.reachable < 0.97
+    assert sizes_left(terms, 0, ahead.size)[0].size == 160
+    assert 40 < ahead.planned < 80 and ahead.delta == pytest.approx(0.1)  # the whole reserve, and all of delta
+    assert ahead.reachable is not None and ahead.reachable < 0.97
     assert f"at most {100 * ahead.reachable:.1f} % can be shown" in ahead.words
 
 

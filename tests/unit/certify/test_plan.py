@@ -9,18 +9,21 @@ from hypothesis import strategies as st
 from scipy.stats import hypergeom
 
 from labeling.certify.band import band, errors_allowed
+from labeling.certify.finished import finished
 from labeling.certify.plan import (
     Look,
     least_to_certify,
     least_to_finish,
     level_of,
-    next_look,
     schedule,
+    sizes_left,
     stream_answers,
     stream_first,
 )
+from labeling.certify.scan import scan
 from labeling.errors import Invalid
 from labeling.estimates import images_for_certificate
+from labeling.project import CertificateTerms
 
 
 @given(st.integers(1, 200), st.integers(1, 12), st.floats(0.01, 0.5), st.integers(1, 9), st.integers(1, 9))
@@ -37,12 +40,24 @@ def test_four_looks_have_a_tenth_to_four_tenths_of_delta() -> None:
     assert [look.delta for look in schedule(100, 4, 0.1)] == pytest.approx([0.01, 0.02, 0.03, 0.04])
 
 
-def test_the_next_look_is_the_first_that_the_sample_has_not_reached() -> None:
-    looks = schedule(100, 3, 0.1)
+@pytest.mark.parametrize("promise", [{"precision": 0.9}, {"precision": 0.97}, {"finished": 0.05}])
+@pytest.mark.parametrize("images", [45, 230, 3_000])
+def test_sizes_that_could_accept_nothing_are_passed_over(promise: dict[str, float], images: int) -> None:
+    terms = CertificateTerms(**promise, first_size=15, sizes=5)
+    looks = schedule(15, 5, terms.delta)
 
-    due = [next_look(looks, images) for images in (0, 99, 100, 399, 400)]
+    def accepts(look: Look) -> bool:
+        if look.size >= images:
+            return False
+        sampled = np.random.default_rng(0).permutation(images) < look.size
+        right = np.ones(look.size, bool)
+        if terms.finished is not None:
+            return finished(sampled, right, terms.finished, look.delta).unsampled > 0
+        return scan(sampled, right, terms.precision or 1.0, look.delta).accepted is not None
 
-    assert [look and look.number for look in due] == [1, 1, 2, 3, None]
+    could = tuple(look for look in looks if accepts(look))
+    assert sizes_left(terms, 0, images) == (could or looks)
+    assert sizes_left(terms, 4, images) == looks[4:]
 
 
 @pytest.mark.parametrize(("precision", "delta"), [(0.95, 0.1), (0.98, 0.1), (0.9, 0.05)])
