@@ -48,18 +48,21 @@ class Inputs:
     """The vectors and prelabels of N images: `image` (N, D), `text` (N, T), `prelabel` (N, K); NaN rows mean absent.
 
     T may be 0 where no image of the project has a text. Those of a whole pool are read when they are taken.
+    Near-duplicates have the same number in `group` (N,); without it no two are.
     """
 
     image: Rows
     text: Rows
     prelabel: NDArray[np.float32]
+    group: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.image)
 
     def take(self, rows: NDArray[np.int64] | list[int] | slice) -> Inputs:
         """The same for some of the images."""
-        return Inputs(self.image[rows], self.text[rows], self.prelabel[rows])
+        group = None if self.group is None else self.group[rows]
+        return Inputs(self.image[rows], self.text[rows], self.prelabel[rows], group)
 
 
 class Fusion(Protocol):
@@ -118,7 +121,8 @@ class Head(Protocol):
 class HeadKind(Protocol):
     """One row of the table of heads: a dataclass whose fields are its settings, saved with what it fits.
 
-    `temperature` is the one of its probabilities until a random sample gives a better one.
+    `temperature` is the one of its probabilities until a random sample gives a better one. `weighs` says whether a fit
+    heeds what each example counts.
     """
 
     @property
@@ -127,6 +131,9 @@ class HeadKind(Protocol):
     @property
     def temperature(self) -> float: ...
 
+    @property
+    def weighs(self) -> bool: ...
+
     def fit(
         self,
         features: NDArray[np.float32],
@@ -134,11 +141,12 @@ class HeadKind(Protocol):
         n_classes: int,
         rng: np.random.Generator,
         log: Log | None = None,
+        weights: NDArray[np.float64] | None = None,
     ) -> Head:
         """Fitted on features (N, F) and labels (N,) of 0 to K - 1, of two classes at least.
 
         A class without an example may get any finite score: a classifier replaces it. `rng` is the only
-        source of chance.
+        source of chance. `weights` (N,) are positive; an example of weight 1 counts as one, as all do without them.
         """
         ...
 

@@ -27,6 +27,7 @@ from labeling.learn.classifier import (
 )
 from labeling.learn.fusions.concatenation import Concatenation
 from labeling.learn.heads.logistic import Logistic
+from labeling.learn.label_weights import label_weights
 from labeling.slices import slices
 from labeling.vectors import softmax
 
@@ -39,7 +40,7 @@ CHUNK = 8_192
 class FusedClassifier:
     """A head fitted on the features of a fusion, with everything that its probabilities depend on.
 
-    `present` (K,) says which classes had an example.
+    `present` (K,) says which classes had an example; `weights` (N,) what each example counted, which is not saved.
     """
 
     fusion: Fusion
@@ -48,6 +49,7 @@ class FusedClassifier:
     temperature: float
     calibrated: bool = False
     bias: tuple[float, ...] = ()
+    weights: NDArray[np.float64] | None = None
 
     @property
     def n_classes(self) -> int:
@@ -116,7 +118,8 @@ def fit_classifier(
     Returns
     -------
     FusedClassifier
-        Not yet calibrated. A class without an example gets a probability of practically zero.
+        Not yet calibrated. A class without an example gets a probability of practically zero. Where the head weighs, a
+        label counts less the more the others speak against it (`label_weights`).
 
     Raises
     ------
@@ -138,10 +141,12 @@ def fit_classifier(
     features = np.empty((len(inputs), fused.width), np.float32)
     for rows in slices(len(inputs), CHUNK):
         features[rows] = fused.features(inputs.take(rows))
+    weights = label_weights(features, labels, inputs.group) if head.weighs else None
     held = [features]
     del inputs, reference, features  # hundreds of megabytes in a large project: the head may let go of its features
-    fitted = head.fit(held.pop(), labels, n_classes, rng or np.random.default_rng(0), log)
-    return FusedClassifier(fused, fitted, np.bincount(labels, minlength=n_classes) > 0, head.temperature)
+    fitted = head.fit(held.pop(), labels, n_classes, rng or np.random.default_rng(0), log, weights)
+    has_examples = np.bincount(labels, minlength=n_classes) > 0
+    return FusedClassifier(fused, fitted, has_examples, head.temperature, weights=weights)
 
 
 def predict_logits(classifier: Classifier, inputs: Inputs) -> NDArray[np.float64]:

@@ -29,6 +29,8 @@ class HeadFromFunction:
     """The kind of head that a plug-in brings under this name. What it fits is read back as a logistic head."""
 
     temperature: ClassVar[float] = 1.0
+    weighs: ClassVar[bool] = False
+    """The function knows no weights: all examples count the same."""
 
     name: str
     function: LinearFit
@@ -40,6 +42,7 @@ class HeadFromFunction:
         n_classes: int,
         rng: np.random.Generator,
         log: Log | None = None,
+        weights: NDArray[np.float64] | None = None,
     ) -> LinearHead:
         """What the function fits; Invalid where that is something else than finite weights. Nothing is logged."""
         present = np.unique(labels)  # the K' classes with an example

@@ -31,6 +31,7 @@ class Logistic:
     name: ClassVar[str] = LOGISTIC
     temperature: ClassVar[float] = 0.5
     """This head is under-confident on unit vectors."""
+    weighs: ClassVar[bool] = True
 
     c: float = 30.0
     balanced: bool = False
@@ -45,6 +46,7 @@ class Logistic:
         n_classes: int,
         rng: np.random.Generator,
         log: Log | None = None,
+        weights: NDArray[np.float64] | None = None,
     ) -> LinearHead:
         """The classes with an example are fitted; `rng` is not needed."""
         with loading:
@@ -54,7 +56,7 @@ class Logistic:
         examples = features.astype(np.float64)
         del features
         how = logistic_fit.How(self.c, self.balanced, self.max_steps, self.tolerance)
-        weight, bias = logistic_fit.train(examples, np.searchsorted(present, labels), len(present), how, log)
+        weight, bias = logistic_fit.train(examples, np.searchsorted(present, labels), len(present), how, log, weights)
         return LinearHead(*with_absent_classes(weight, bias, present, n_classes), self)
 
     def shapes(self, width: int, n_classes: int) -> Shapes:

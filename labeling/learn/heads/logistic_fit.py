@@ -42,7 +42,12 @@ class How:
 
 
 def train(
-    features: Numbers, labels: Labels, n_classes: int, how: How, log: Log | None = None
+    features: Numbers,
+    labels: Labels,
+    n_classes: int,
+    how: How,
+    log: Log | None = None,
+    weights: Numbers | None = None,
 ) -> tuple[Numbers, Numbers]:
     """Weights (K, F) and biases (K,) that minimise the weighted cross-entropy plus |W|² / 2C, as in scikit-learn.
 
@@ -57,9 +62,9 @@ def train(
     """
     with one_thread():  # and no threads that spin in vain
         if len(features) * FEW > features.shape[1]:
-            return _minimum(features, labels, n_classes, how, log)
+            return _minimum(features, labels, n_classes, how, log, weights)
         inside, back = _span(features)
-        weight, bias = _minimum(inside, labels, n_classes, how, log)
+        weight, bias = _minimum(inside, labels, n_classes, how, log, weights)
         return weight @ back.T, bias
 
 
@@ -71,12 +76,15 @@ def _span(features: Numbers) -> tuple[Numbers, Numbers]:
     return turned[:, kept] * lengths, features.T @ (turned[:, kept] / lengths)
 
 
-def _minimum(x: Numbers, labels: Labels, n_classes: int, how: How, log: Log | None) -> tuple[Numbers, Numbers]:
+def _minimum(
+    x: Numbers, labels: Labels, n_classes: int, how: How, log: Log | None, given: Numbers | None
+) -> tuple[Numbers, Numbers]:
     """Weights (K, R) and biases (K,) on x (N, R)."""
     n, width = x.shape
     split, rows, across = width * n_classes, np.arange(n), np.ascontiguousarray(x.T)
     counts = np.bincount(labels, minlength=n_classes)
     weights = (n / (n_classes * counts))[labels] if how.balanced else np.ones(n)  # (N,)
+    weights = weights if given is None else weights * given
 
     def loss(point: Numbers) -> tuple[float, Numbers]:
         weight, bias = point[:split].reshape(width, n_classes), point[split:]

@@ -56,7 +56,7 @@ class Pool:
     @property
     def inputs(self) -> Inputs:
         """The inputs of a classifier, row for row."""
-        return Inputs(self.image_vectors, self.text_vectors, self.prelabel_probs)
+        return Inputs(self.image_vectors, self.text_vectors, self.prelabel_probs, self.group_ids)
 
     def content_hash(self, row: int) -> str:
         """The hash of the row's original bytes."""

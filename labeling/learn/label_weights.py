@@ -1,0 +1,157 @@
+"""What each training label counts in a fit: less, the more the other labels speak against it.
+
+In: features (N, F) and labels (N,). Out: weights (N,) in (0, 1], the chance that a label is right. Where nothing speaks
+for wrong labels all are 1. No label is changed or left out, and none is called wrong: a fit is all that they are for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import eigh
+
+from labeling.one_thread import one_thread
+from labeling.vectors import softmax
+
+__all__ = ["LEAST_LABELS", "label_weights"]
+
+LEAST_LABELS = 30
+"""With fewer all labels count the same."""
+PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0)
+SCALES = (2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0)
+"""What the scores of a regression are multiplied with before they are probabilities."""
+HELD = 60.0
+"""Errors of a class that would say as much as is believed before any is known: that they go to all classes alike."""
+FIRST, MOST, ROUNDS = 0.1, 0.5, 12
+"""The share of wrong labels at first and at most, and how often it is estimated anew."""
+CHANCE = 1.35
+"""Errors make right labels likelier by so much in one of 20 cases: half the 90 % point of chi-square."""
+COMPARED = 5_000
+"""So many labels are enough to choose these by."""
+Numbers = NDArray[Any]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    likelihood: float
+    wrong: float
+    """The share of wrong labels that was assumed."""
+    right: Numbers
+    """(N,) the chance that each label is right."""
+
+
+def label_weights(features: NDArray[np.float32], labels: Labels, groups: Labels | None = None) -> Numbers:
+    """The chance that each label is right, by what a ridge regression on the labels of all other groups says.
+
+    Parameters
+    ----------
+    features : (N, F) float32
+        Finite.
+    labels : (N,) int
+        Any numbers that name classes.
+    groups : (N,) int, optional
+        Near-duplicates share a group: a label neither speaks for itself nor for its group. Without it no two do.
+
+    Returns
+    -------
+    (N,) float64 in (0, 1]. All 1 with fewer than 30 labels or 2 classes, or where nothing speaks for wrong labels.
+
+    Notes
+    -----
+    An image's class has the probabilities p (K,) of a softmax of the regression's scores, by leave-one-group-out, which
+    has a closed form. Its label is that class with probability 1 - e, and with e another one, by a table T (K, K) that
+    begins uniform and is fitted by expectation and maximisation, as strongly held to uniform as by 60 errors of each
+    class. Penalty, scale of the scores, e and T are those that make the labels likeliest; without errors, where errors
+    do not make them likelier by more than chance does. A label y is then right with p_y (1 - e) over the sum of
+    p_c ((1 - e) [c = y] + e T_cy). Sources: Allen (1974), "The Relationship between Variable Selection and Data
+    Augmentation" (leave one out); Dawid and Skene (1979), "Maximum Likelihood Estimation of Observer Error-Rates" (T).
+    docs/decisions/0062-training-labels-are-weighed.md has the measurements.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> labels = np.arange(90) % 3
+    >>> features = (np.eye(3)[labels] + rng.normal(0, 0.1, (90, 3))).astype(np.float32)
+    >>> wrong = [7, 20, 41, 66]
+    >>> labels[wrong] = 0, 1, 0, 2
+    >>> weights = label_weights(features, labels)
+    >>> bool(weights[wrong].max() < 0.1), bool(np.delete(weights, wrong).min() > 0.9)
+    (True, True)
+    """
+    classes, codes = np.unique(labels, return_inverse=True)
+    if len(labels) < LEAST_LABELS or len(classes) < 2:
+        return np.ones(len(labels))
+    groups = np.arange(len(labels)) if groups is None else groups
+    with one_thread():
+        every = list(_models(features, codes, len(classes), groups))
+    without = max(one.likelihood for one in every if not one.wrong)
+    best = max(every, key=lambda one: one.likelihood)
+    return best.right if best.likelihood - without > CHANCE else np.ones(len(labels))
+
+
+def _models(features: NDArray[np.float32], codes: Labels, n_classes: int, groups: Labels) -> Iterator[_Found]:
+    turned, squares = _turned(features)
+    hot = np.eye(n_classes, dtype=np.float32)[codes]  # (N, K)
+    some = np.unique(np.linspace(0, len(codes) - 1, min(len(codes), COMPARED)).astype(np.int64))
+    together = _together(groups)
+    for penalty in PENALTIES:
+        scores = _of_others(turned, squares + penalty, hot, together)
+        for scale in SCALES:
+            probs = softmax(scores[some] * scale).astype(np.float64)
+            yield _Found(float(np.log(probs[np.arange(len(some)), codes[some]]).sum()), 0.0, np.ones(len(codes)))
+            table = _errors(probs, hot[some])
+            likelihood = np.log((probs * table[:, codes[some]].T).sum(axis=1)).sum()
+            joint = softmax(scores * scale) * table[:, codes].T  # (N, K), of the class and the label
+            right = joint[np.arange(len(codes)), codes] / joint.sum(axis=1)
+            yield _Found(float(likelihood), float(1 - table[0, 0]), right)
+
+
+def _errors(probs: Numbers, hot: Numbers) -> Numbers:
+    """The chance (K, K) of each label by the class, from probabilities and labels (N, K)."""
+    n_classes = hot.shape[1]
+    others = 1 - np.eye(n_classes)
+    prior = HELD / (n_classes - 1) * others
+    wrong, towards = FIRST, others / (n_classes - 1)
+    for _ in range(ROUNDS):
+        table = (1 - wrong) * np.eye(n_classes) + wrong * towards
+        joint = probs * (hot @ table.T)
+        counts = (joint / joint.sum(axis=1, keepdims=True)).T @ hot * others  # of class c with label y
+        wrong = min(counts.sum() / len(hot), MOST)
+        towards = (counts + prior) / (counts + prior).sum(axis=1, keepdims=True)
+    return np.asarray((1 - wrong) * np.eye(n_classes) + wrong * towards)
+
+
+def _turned(features: NDArray[np.float32]) -> tuple[Numbers, Numbers]:
+    """The centred features in coordinates (N, R) that are not correlated, and the sum of squares (R,) of each."""
+    x = features - features.mean(axis=0)
+    if len(x) <= x.shape[1]:
+        squares, turn = eigh((x @ x.T).astype(np.float64), overwrite_a=True, check_finite=False)
+        squares = np.maximum(squares, 0)
+        return (turn * np.sqrt(squares)).astype(np.float32), squares
+    squares, turn = eigh((x.T @ x).astype(np.float64), overwrite_a=True, check_finite=False)
+    return x @ turn.astype(np.float32), np.maximum(squares, 0)
+
+
+def _together(groups: Labels) -> list[Labels]:
+    """The positions of each group that has several."""
+    order = np.argsort(groups, kind="stable")
+    parts = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+    return [part for part in parts if len(part) > 1]
+
+
+def _of_others(turned: Numbers, squares: Numbers, hot: Numbers, together: list[Labels]) -> Numbers:
+    """Scores (N, K) of each image by a regression on the labels of the other groups."""
+    n, mean = len(hot), hot.mean(axis=0)
+    shrunk = turned / squares.astype(np.float32)
+    missed = hot - mean - shrunk @ (turned.T @ (hot - mean))  # (N, K), of the fit on all
+    alone = 1 - np.einsum("nr,nr->n", shrunk, turned) - 1 / n
+    error = missed / np.maximum(alone, 1e-6)[:, None]
+    for at in together:
+        inside = np.eye(len(at)) - shrunk[at] @ turned[at].T - 1 / n
+        error[at] = np.linalg.lstsq(inside, missed[at], rcond=1e-6)[0]
+    return np.asarray(hot - error)
