@@ -27,7 +27,7 @@ from labeling.learn.calibration import fit_calibration
 from labeling.learn.classifier import Classifier
 from labeling.learn.heads.logistic import LOGISTIC
 from labeling.learn.snapshot import Snapshot
-from labeling.learn.training import fit_classifier, predict_logits
+from labeling.learn.training import FusedClassifier, fit_classifier, predict_logits
 from labeling.project import Project
 from labeling.types import ProjectId
 from labeling.vectors import finite_rows
@@ -160,7 +160,7 @@ def _head_of(version: Version) -> str:
     return str(version.report.get("head", LOGISTIC))
 
 
-def _fit(project: Project, pool: Pool, snapshot: Snapshot) -> Classifier:
+def _fit(project: Project, pool: Pool, snapshot: Snapshot) -> FusedClassifier:
     classes, policy = project.config.classes, project.config.policy
     classifier = fit_classifier(
         pool.inputs.take(rows_in(pool, snapshot.train)),

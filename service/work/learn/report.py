@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from db.repositories.queries.examples import AsOf
 from labeling.estimates import MIN_LABELS
-from labeling.learn.classifier import Classifier
 from labeling.learn.snapshot import Snapshot
-from labeling.learn.training import predict_logits
+from labeling.learn.training import FusedClassifier, predict_logits
 from labeling.project import Project
 from labeling.quality.comparison import calibration_error
 from labeling.quality.metrics import accuracy, macro_f1
@@ -22,6 +21,9 @@ from labeling.vectors import shown_probs
 from service.work.pool.pool import EnginePin, Pool
 from service.work.pool.recipes import head_named
 from service.work.pool.training_set import truth_of
+
+DOUBTED = 0.5
+"""A label that counts less than this is named in the report."""
 
 
 def with_rows(pool: Pool, examples: Sequence[Example]) -> list[tuple[Example, int]]:
@@ -38,12 +40,12 @@ def report_of(
     pin: EnginePin,
     pool: Pool,
     snapshot: Snapshot,
-    classifier: Classifier,
+    classifier: FusedClassifier,
     sample: Sequence[Example],
     left_out: list[dict[str, Any]],
     as_of: AsOf,
 ) -> dict[str, Any]:
-    """What the version was fitted on, what it could not use, and how good it is."""
+    """What the version was fitted on and what each label counted, what it could not use, and how good it is."""
     classes = project.config.classes
     by_class = Counter(example.label for example in snapshot.train)
     return {
@@ -53,6 +55,7 @@ def report_of(
         "examples_by_class": {name: by_class[name] for name in classes},
         "classes_without_examples": [name for name in classes if not by_class[name]],
         "left_out": left_out,
+        **_counted(snapshot, classifier.weights),
         "temperature": classifier.temperature,
         "fixed_temperature": head_named(project.config.policy.head).temperature,
         "bias": list(classifier.bias),
@@ -65,7 +68,17 @@ def report_of(
     }
 
 
-def _measure(classifier: Classifier, pool: Pool, sample: Sequence[Example], classes: tuple[str, ...]) -> dict[str, Any]:
+def _counted(snapshot: Snapshot, weights: NDArray[np.float64] | None) -> dict[str, Any]:
+    """The labels that counted less than half, and how many all came to; None where the head does not weigh."""
+    if weights is None:
+        return {"counted": None, "doubted": []}
+    doubted = [one.label_id for one, weight in zip(snapshot.train, weights, strict=True) if weight < DOUBTED]
+    return {"counted": float(weights.sum()), "doubted": doubted}
+
+
+def _measure(
+    classifier: FusedClassifier, pool: Pool, sample: Sequence[Example], classes: tuple[str, ...]
+) -> dict[str, Any]:
     """Figures on the random stream; None, read "not yet known", while there are fewer than 30."""
     ready = [example for example, _ in with_rows(pool, sample)]
     judged_on = [example.label_id for example in ready]

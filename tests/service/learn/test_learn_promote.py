@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from db.repositories.labels import labels
 from db.repositories.queries import stream
 from db.repositories.versions import predictions, versions
 from db.session import reading, transaction
@@ -103,6 +104,21 @@ def test_a_version_is_fitted_saved_and_described(ground: Ground) -> None:
     assert report["accuracy_interval"][0] < report["accuracy"] <= report["accuracy_interval"][1]
     assert (card.facts.engine_revision, card.facts.image_encoder) == (REVISION, ENCODER)
     assert card.facts.classes == ground.project.config.classes
+
+
+def test_labels_that_the_others_speak_against_count_less_and_are_named(ground: Ground) -> None:
+    ground.label(ground.pool[:54], HARD)
+    for image in ground.pool[54:60]:
+        ground.label([image], HARD, ground.project.config.classes[(ground.truth[image] + 1) % 3])
+
+    report = version(ground, learnt(ground)).report
+
+    with reading(ground.parts.database) as session:
+        wrong = {
+            label.id for label in labels.current(session, ground.project.id) if label.image_id in ground.pool[54:60]
+        }
+    assert wrong <= set(report["doubted"]) and len(report["doubted"]) <= len(wrong) + 2
+    assert 48 < report["counted"] < 55
 
 
 def test_learning_twice_from_the_same_labels_makes_one_version(ground: Ground) -> None:
