@@ -5,5 +5,5 @@ Offers `artifacts.CARD`, `artifacts.Card`, `artifacts.Facts`, `artifacts.WEIGHTS
 `classifier.ABSENT_LOGIT`, `classifier.Classifier`, `classifier.Dims`, `classifier.FusionKind`, `classifier.HeadKind`,
 `classifier.Inputs`, `classifier.Log`, `classifier.Shapes`, `classifier.Tensors`, `ensemble.HeadEnsemble`,
 `ensemble.MEMBERS`, `ensemble.bagged`, `ensemble.thinned`, `snapshot.Snapshot`, `snapshot.make_snapshot`,
-`training.fit_classifier`, `training.predict_logits`, `training.predict_probs`.
+`training.FusedClassifier`, `training.fit_classifier`, `training.predict_logits`, `training.predict_probs`.
 """

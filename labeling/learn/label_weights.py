@@ -25,7 +25,7 @@ PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0)
 SCALES = (2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0)
 """What the scores of a regression are multiplied with before they are probabilities."""
 HELD = 60.0
-"""Errors of a class that would say as much as is believed before any is known: that they go to all classes alike."""
+"""So many errors of a class would weigh as much as the assumption that they go to all other classes alike."""
 FIRST, MOST, ROUNDS = 0.1, 0.5, 12
 """The share of wrong labels at first and at most, and how often it is estimated anew."""
 CHANCE = 1.35
