@@ -1,6 +1,6 @@
 """The fit of a multinomial logistic regression: what `labeling.learn.heads.logistic` does with examples.
 
-In: features (N, F) and labels (N,). Out: the weights (K, F) and biases (K,) of the minimum; the same input gives the
+In: features (N, F) and labels (N,). Out: the weights (K, F) and biases (K,) near the minimum; the same input gives the
 same bytes.
 """
 
@@ -11,24 +11,21 @@ from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import OptimizeResult, minimize
 
 from labeling.learn.classifier import Log
+from labeling.learn.heads.logistic_spaces import Examples, InExamples, InFeatures, Numbers, Space
 from labeling.one_thread import one_thread
 
 __all__ = ["How", "train"]
 
-Numbers = NDArray[np.float64]
-Labels = NDArray[np.int64]
-
-HISTORY = 20
+HISTORY = 10
 """How many iterations L-BFGS remembers."""
-ITERATIONS = 20
-"""Of which a step is made."""
-FEW = 3
-"""So many times more features than examples, and the span of the examples is the cheaper place to seek weights."""
-NOTHING = 1e-12
-"""A direction in which the examples differ by so little, compared with the first, is none."""
+LARGE = 10_000
+"""Examples from which on the end is `How.tolerance` itself: it is the nearer the fewer there are."""
+ENOUGH = 1e-4
+"""What part of the gain that the slope promises a step must make."""
+SHORTEST = 1e-3
+"""Where so short a step gains nothing, none does in this precision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,79 +38,109 @@ class How:
     tolerance: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """What a step was, and how it changed the gradient."""
+
+    step: Numbers
+    change: Numbers
+    product: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A point with the loss and the gradient there."""
+
+    point: Numbers
+    loss: float
+    gradient: Numbers
+
+
 def train(
-    features: Numbers,
-    labels: Labels,
+    features: NDArray[np.float32],
+    labels: NDArray[np.int64],
     n_classes: int,
     how: How,
     log: Log | None = None,
-    weights: Numbers | None = None,
+    weights: NDArray[np.float64] | None = None,
 ) -> tuple[Numbers, Numbers]:
     """Weights (K, F) and biases (K,) that minimise the weighted cross-entropy plus |W|² / 2C, as in scikit-learn.
 
-    Every class must have an example. The problem is convex and begins at zeros. It ends where no part of the gradient,
-    by the coordinates in which it is fitted, is over `how.tolerance`, after `how.max_steps` steps, or where nothing is
-    gained. `log` gets the number and the loss of each step.
+    Every class must have an example. The problem is convex and begins at zeros. With E = gᵀ H⁻¹ g, twice what the loss
+    can still fall by the gradient g and the present estimate H of the Hessian, it ends where sqrt(E / N), about the
+    root mean square error of a score, is at most `how.tolerance` times min(1, N / 10,000); or after `how.max_steps`
+    steps, or where nothing is gained. `weights` (N,) is what each example counts. `log` gets the number of each step
+    and the loss of an example before it.
 
     Notes
     -----
-    The best weights are sums of examples, so where features are many they are sought in the span of the examples:
-    at 60 x 1664 that takes a seventh of the time (docs/decisions/0044-the-head-is-fitted-in-the-span.md).
+    L-BFGS, whose first Hessian is not a multiple of one but that of the loss at zeros: the covariance of the features
+    by the variance of a class, plus the penalty. So the first step is a ridge regression, and some 10 to 30 steps are
+    enough where there were 60 to 300 (docs/decisions/0060-the-head-starts-from-its-covariance.md).
+    Source: Nocedal and Wright (2006), "Numerical Optimization", algorithm 7.4.
     """
-    with one_thread():  # and no threads that spin in vain
-        if len(features) * FEW > features.shape[1]:
-            return _minimum(features, labels, n_classes, how, log, weights)
-        inside, back = _span(features)
-        weight, bias = _minimum(inside, labels, n_classes, how, log, weights)
-        return weight @ back.T, bias
-
-
-def _span(features: Numbers) -> tuple[Numbers, Numbers]:
-    """Coordinates (N, R) of the examples in an orthonormal basis of their span, and the basis (F, R)."""
-    squares, turned = np.linalg.eigh(features @ features.T)
-    kept = squares > NOTHING * squares[-1]
-    lengths = np.sqrt(squares[kept])
-    return turned[:, kept] * lengths, features.T @ (turned[:, kept] / lengths)
-
-
-def _minimum(
-    x: Numbers, labels: Labels, n_classes: int, how: How, log: Log | None, given: Numbers | None
-) -> tuple[Numbers, Numbers]:
-    """Weights (K, R) and biases (K,) on x (N, R)."""
-    n, width = x.shape
-    split, rows, across = width * n_classes, np.arange(n), np.ascontiguousarray(x.T)
     counts = np.bincount(labels, minlength=n_classes)
-    weights = (n / (n_classes * counts))[labels] if how.balanced else np.ones(n)  # (N,)
-    weights = weights if given is None else weights * given
+    counted = np.ones(len(labels)) if weights is None else weights
+    if how.balanced:
+        counted = counted * (len(labels) / (n_classes * counts))[labels]
+    given = Examples(np.ascontiguousarray(features, np.float32), labels, counted, n_classes, 1 / how.c)
+    del features
+    near = (how.tolerance * min(1.0, len(labels) / LARGE)) ** 2 * len(labels)
+    with one_thread():  # and no threads that spin in vain
+        few = len(labels) <= given.features.shape[1]
+        space = InExamples(given) if few else InFeatures(given)
+        return space.weights(_minimum(space, near, how.max_steps, log, len(labels)))
 
-    def loss(point: Numbers) -> tuple[float, Numbers]:
-        weight, bias = point[:split].reshape(width, n_classes), point[split:]
-        scores = x @ weight + bias  # (N, R) @ (R, K)
-        scores -= scores.max(axis=1, keepdims=True)
-        right = scores[rows, labels]
-        np.exp(scores, out=scores)
-        total = scores.sum(axis=1)  # (N,)
-        value = (weights * (np.log(total) - right)).sum() + np.square(weight).sum() / (2 * how.c)
-        scores /= total[:, None]
-        scores[rows, labels] -= 1
-        scores *= weights[:, None]  # the gradient by the scores
-        slope = np.concatenate([(across @ scores + weight / how.c).ravel(), scores.sum(axis=0)])
-        return float(value / n), slope / n
 
-    iteration = count()
+def _minimum(space: Space, near: float, max_steps: int, log: Log | None, n: int) -> Numbers:
+    """The point of least loss."""
+    here, pairs = _at(space, space.start()), list[_Pair]()
+    for step in count():
+        if log is not None:
+            log(step, here.loss / n)
+        down = _direction(space, here.gradient, pairs)
+        expected = space.product(down, here.gradient)  # E: twice what the loss can still fall
+        if expected <= near or step >= max_steps:
+            return here.point - down
+        there = _better(space, here, down, expected)
+        if there is None:
+            return here.point
+        pair = _Pair(there.point - here.point, there.gradient - here.gradient, 0.0)
+        product = space.product(pair.step, pair.change)
+        if product > 0:
+            pairs = [*pairs, _Pair(pair.step, pair.change, product)][-HISTORY:]
+        here = there
+    raise AssertionError("counts for ever")
 
-    def tell(intermediate_result: OptimizeResult) -> None:
-        done = next(iteration)
-        if log is not None and done % ITERATIONS == 0:
-            log(done // ITERATIONS, float(intermediate_result.fun))
 
-    options = {
-        "gtol": how.tolerance,
-        "ftol": 0.0,
-        "maxcor": HISTORY,
-        "maxiter": how.max_steps * ITERATIONS,
-        "maxfun": 10**6,
-    }
-    start = np.zeros(split + n_classes)
-    found: Numbers = minimize(loss, start, jac=True, method="L-BFGS-B", callback=tell, options=options).x
-    return np.ascontiguousarray(found[:split].reshape(width, n_classes).T), found[split:]
+def _at(space: Space, point: Numbers) -> _Place:
+    return _Place(point, *space.loss(point))
+
+
+def _direction(space: Space, gradient: Numbers, pairs: list[_Pair]) -> Numbers:
+    """The inverse of the Hessian, as far as it is known, by the gradient."""
+    left, shares = gradient.copy(), list[float]()
+    for pair in reversed(pairs):
+        shares.append(space.product(pair.step, left) / pair.product)
+        left -= pair.change * left.dtype.type(shares[-1])
+    found = space.precondition(left)
+    for pair in pairs:
+        share = shares.pop() - space.product(found, pair.change) / pair.product
+        found += pair.step * found.dtype.type(share)
+    return found
+
+
+def _better(space: Space, here: _Place, down: Numbers, expected: float) -> _Place | None:
+    """A place of less loss in this direction; None where there is none.
+
+    A convex loss that still falls where a step ends has fallen all the way: that holds also where what is gained is
+    less than the sums of the loss are exact to.
+    """
+    length = 1.0
+    while length > SHORTEST:
+        there = _at(space, here.point - down * down.dtype.type(length))
+        rises = -space.product(down, there.gradient)
+        if rises <= 0 or there.loss <= here.loss - ENOUGH * length * expected:
+            return there
+        length *= min(max(expected / (expected + rises), 0.1), 0.7)  # where a parabola has its least
+    return None
