@@ -59,7 +59,8 @@ def label_weights(features: NDArray[np.float32], labels: Labels, groups: Labels 
 
     Returns
     -------
-    (N,) float64 in (0, 1]. All 1 with fewer than 30 labels or 2 classes, or where nothing speaks for wrong labels.
+    (N,) float64 in (0, 1]; 1 for the only label of a class. All 1 with fewer than 30 labels or 2 classes, or where
+    nothing speaks for wrong labels.
 
     Notes
     -----
@@ -84,20 +85,22 @@ def label_weights(features: NDArray[np.float32], labels: Labels, groups: Labels 
     (True, True)
     """
     classes, codes = np.unique(labels, return_inverse=True)
-    if len(labels) < LEAST_LABELS or len(classes) < 2:
-        return np.ones(len(labels))
     groups = np.arange(len(labels)) if groups is None else groups
+    judged = np.flatnonzero(_elsewhere(codes, groups))
+    if len(labels) < LEAST_LABELS or len(classes) < 2 or not len(judged):
+        return np.ones(len(labels))
     with one_thread():
-        every = list(_models(features, codes, len(classes), groups))
+        every = list(_models(features, codes, judged, groups))
     without = max(one.likelihood for one in every if not one.wrong)
     best = max(every, key=lambda one: one.likelihood)
     return best.right if best.likelihood - without > CHANCE else np.ones(len(labels))
 
 
-def _models(features: NDArray[np.float32], codes: Labels, n_classes: int, groups: Labels) -> Iterator[_Found]:
+def _models(features: NDArray[np.float32], codes: Labels, judged: Labels, groups: Labels) -> Iterator[_Found]:
     turned, squares = _turned(features)
+    n_classes = int(codes.max()) + 1
     hot = np.eye(n_classes, dtype=np.float32)[codes]  # (N, K)
-    some = np.unique(np.linspace(0, len(codes) - 1, min(len(codes), COMPARED)).astype(np.int64))
+    some = judged[np.unique(np.linspace(0, len(judged) - 1, min(len(judged), COMPARED)).astype(np.int64))]
     together = _together(groups)
     for penalty in PENALTIES:
         scores = _of_others(turned, squares + penalty, hot, together)
@@ -106,8 +109,9 @@ def _models(features: NDArray[np.float32], codes: Labels, n_classes: int, groups
             yield _Found(float(np.log(probs[np.arange(len(some)), codes[some]]).sum()), 0.0, np.ones(len(codes)))
             table = _errors(probs, hot[some])
             likelihood = np.log((probs * table[:, codes[some]].T).sum(axis=1)).sum()
-            joint = softmax(scores * scale) * table[:, codes].T  # (N, K), of the class and the label
-            right = joint[np.arange(len(codes)), codes] / joint.sum(axis=1)
+            joint = softmax(scores[judged] * scale) * table[:, codes[judged]].T  # (J, K), of the class and the label
+            right = np.ones(len(codes))
+            right[judged] = joint[np.arange(len(judged)), codes[judged]] / joint.sum(axis=1)
             yield _Found(float(likelihood), float(1 - table[0, 0]), right)
 
 
@@ -135,6 +139,12 @@ def _turned(features: NDArray[np.float32]) -> tuple[Numbers, Numbers]:
         return (turn * np.sqrt(squares)).astype(np.float32), squares
     squares, turn = eigh((x.T @ x).astype(np.float64), overwrite_a=True, check_finite=False)
     return x @ turn.astype(np.float32), np.maximum(squares, 0)
+
+
+def _elsewhere(codes: Labels, groups: Labels) -> NDArray[np.bool_]:
+    """Whether another group has the label (N,): without one the others could only contradict it."""
+    pairs = np.unique(np.stack([codes, groups]), axis=1)
+    return np.asarray(np.bincount(pairs[0])[codes] > 1)
 
 
 def _together(groups: Labels) -> list[Labels]:

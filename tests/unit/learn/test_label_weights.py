@@ -98,6 +98,18 @@ def test_copies_of_an_image_do_not_speak_for_its_label() -> None:
     assert alone[wrong].mean() > 10 * together[wrong].mean()
 
 
+def test_the_only_label_of_a_class_counts_as_one_though_all_others_contradict_it() -> None:
+    known, truth, _, _ = _digits(1)
+    truth[::9] = (truth[::9] + 3) % 10
+    truth[[4, 5]], groups = (10, 11), np.arange(len(truth))
+    truth[[20, 21, 22]], groups[[20, 21, 22]] = 12, 20  # copies
+
+    weights = label_weights(known, truth, groups)
+
+    assert weights[[4, 5, 20, 21, 22]].tolist() == [1] * 5
+    assert weights.min() < 0.1
+
+
 @pytest.mark.parametrize(
     ("vectors", "labels"),
     [
