@@ -2,8 +2,8 @@
 
 Ours uses the product's own functions: the reserve and the order of the random stream, the draw of a query with its
 shares, strategies, hedging, out-of-fold evidence, overlap, re-reviews, `fit_classifier`. What differs:
-a query begins when the one before is answered, every version is promoted, no engine pre-labels, no shadow picks are
-counted (they change nothing that is asked), and scikit-learn finds the optimum of the head.
+a query begins when the one before is answered, every version is promoted, no engine pre-labels, and no shadow picks are
+counted (they change nothing that is asked).
 """
 
 from __future__ import annotations
@@ -14,14 +14,12 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
 from bench.label_data import ImageSet
 from bench.label_people import PEOPLE, Labels, People, counted, labels_of
 from bench.label_targets import CERTIFIED, COSTS, Curve
-from bench.peers.active_learning import PEERS, C, script
+from bench.peers.active_learning import PEERS, script
 from labeling.learn.classifier import Inputs
-from labeling.learn.heads.from_function import HeadFromFunction
 from labeling.learn.heads.logistic import Logistic
 from labeling.learn.training import fit_classifier, predict_logits
 from labeling.project import Policy
@@ -39,18 +37,6 @@ __all__ = ["BUDGETS", "full_accuracy", "run", "split"]
 BUDGETS = (50, 100, 150, 200, 300, 400, 500, 600)
 
 
-def _fitted(
-    features: NDArray[np.float32], labels: NDArray[np.int64], n_classes: int, rng: np.random.Generator
-) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """The optimum of the product's own head by scikit-learn, which is there four to ten times sooner."""
-    if n_classes == 2:  # two classes have one row of weights there, and another optimum
-        one = Logistic().fit(features, labels, n_classes, rng)
-        return one.weight, one.bias
-    found = LogisticRegression(C=C, max_iter=300).fit(features, labels)
-    return found.coef_, found.intercept_
-
-
-HEAD = HeadFromFunction("scikit-learn", _fitted)
 Rows = NDArray[np.int64]
 Probs = NDArray[np.floating]
 
@@ -78,7 +64,7 @@ class Trial:
 
     def fit(self, inputs: Inputs, labels: Rows) -> Callable[[Inputs], Probs]:
         """What a version predicts that is fitted on these, at the temperature that images are ranked by."""
-        fitted = fit_classifier(inputs, labels, self.of.n_classes, HEAD, reference=self.known)
+        fitted = fit_classifier(inputs, labels, self.of.n_classes, reference=self.known)
         return lambda others: softmax(predict_logits(fitted, others) / Logistic.temperature)
 
     def accuracy(self, rows: Rows, labels: Rows) -> float:
