@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
+from labeling.learn.classifier import Inputs
 from labeling.prelabel.encoders.decode import open_shown
 from labeling.prelabel.engine import Item
 from labeling.project import LabelClass, Project, ProjectConfig
@@ -29,7 +30,7 @@ from service.settings import Settings
 from service.work.engines.factory import make_engine
 from service.work.wiring import utc_now
 
-__all__ = ["SETS", "WEAKENED", "ImageSet", "load", "prepare"]
+__all__ = ["SETS", "WEAKENED", "ImageSet", "load", "prepare", "stamps"]
 
 SETS = ("stamps", "digits", "mnist")
 WEAKENED = ("good", "few dimensions", "noise", "wrong encoder")
@@ -93,7 +94,12 @@ def _mnist() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
 
 
 def _stamps() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Image and text vectors of the bundled engine, one stamp of every group of near-duplicates."""
+    inputs, truth = stamps()
+    return joined(np.asarray(inputs.image), np.asarray(inputs.text)), truth
+
+
+def stamps() -> tuple[Inputs, NDArray[np.int64]]:
+    """Vectors and pre-labels of the bundled engine, one stamp of every group of near-duplicates; their classes (N,)."""
     with tempfile.TemporaryDirectory(prefix="bench") as folder:
         home = Path(folder)
         demo = prepare_images(None, home)
@@ -115,7 +121,9 @@ def _stamps() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
             (hashes[at] ^ hashes[i]).bit_count() <= _TWIN_BITS or image[at] @ image[i] > _TWIN for i in range(at)
         )
     ]
-    return joined(image[first], text[first]), truth[first]
+    unknown = np.full(len(labels), np.nan)
+    prelabel = np.array([unknown if one.probs is None else one.probs for one in look.prelabels], np.float32)
+    return Inputs(image, text.astype(np.float32), prelabel).take(first), truth[first]
 
 
 def _item(file: Path) -> Item:

@@ -83,6 +83,12 @@ class Fusion(Protocol):
         """Features (N, F), finite whatever is absent; Invalid where the inputs are not as wide as when fitted."""
         ...
 
+    def suited(
+        self, features: NDArray[np.float32], labels: NDArray[np.int64], groups: NDArray[np.int64] | None
+    ) -> Self:
+        """The same fusion, suited to labelled images; their features (N, F) are made anew in place."""
+        ...
+
     def pack(self) -> Tensors: ...
 
 

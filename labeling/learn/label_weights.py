@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
 
+from labeling.learn.leave_one_out import others_by_features
 from labeling.one_thread import one_thread
 from labeling.vectors import softmax
 
@@ -69,8 +69,8 @@ def label_weights(features: NDArray[np.float32], labels: Labels, groups: Labels 
     begins uniform and is fitted by expectation and maximisation, as strongly held to uniform as by 60 errors of each
     class. Penalty, scale of the scores, e and T are those that make the labels likeliest; without errors, where errors
     do not make them likelier by more than chance does. A label y is then right with p_y (1 - e) over the sum of
-    p_c ((1 - e) [c = y] + e T_cy). Sources: Allen (1974), "The Relationship between Variable Selection and Data
-    Augmentation" (leave one out); Dawid and Skene (1979), "Maximum Likelihood Estimation of Observer Error-Rates" (T).
+    p_c ((1 - e) [c = y] + e T_cy). Source of T: Dawid and Skene (1979), "Maximum
+    Likelihood Estimation of Observer Error-Rates Using the EM Algorithm".
     docs/decisions/0062-training-labels-are-weighed.md has the measurements.
 
     Examples
@@ -97,13 +97,12 @@ def label_weights(features: NDArray[np.float32], labels: Labels, groups: Labels 
 
 
 def _models(features: NDArray[np.float32], codes: Labels, judged: Labels, groups: Labels) -> Iterator[_Found]:
-    turned, squares = _turned(features)
+    others = others_by_features(features, groups)
     n_classes = int(codes.max()) + 1
     hot = np.eye(n_classes, dtype=np.float32)[codes]  # (N, K)
     some = judged[np.unique(np.linspace(0, len(judged) - 1, min(len(judged), COMPARED)).astype(np.int64))]
-    together = _together(groups)
     for penalty in PENALTIES:
-        scores = _of_others(turned, squares + penalty, hot, together)
+        scores = others.scores(hot, penalty)
         for scale in SCALES:
             probs = softmax(scores[some] * scale).astype(np.float64)
             yield _Found(float(np.log(probs[np.arange(len(some)), codes[some]]).sum()), 0.0, np.ones(len(codes)))
@@ -130,38 +129,7 @@ def _errors(probs: Numbers, hot: Numbers) -> Numbers:
     return np.asarray((1 - wrong) * np.eye(n_classes) + wrong * towards)
 
 
-def _turned(features: NDArray[np.float32]) -> tuple[Numbers, Numbers]:
-    """The centred features in coordinates (N, R) that are not correlated, and the sum of squares (R,) of each."""
-    x = features - features.mean(axis=0)
-    if len(x) <= x.shape[1]:
-        squares, turn = eigh((x @ x.T).astype(np.float64), overwrite_a=True, check_finite=False)
-        squares = np.maximum(squares, 0)
-        return (turn * np.sqrt(squares)).astype(np.float32), squares
-    squares, turn = eigh((x.T @ x).astype(np.float64), overwrite_a=True, check_finite=False)
-    return x @ turn.astype(np.float32), np.maximum(squares, 0)
-
-
 def _elsewhere(codes: Labels, groups: Labels) -> NDArray[np.bool_]:
     """Whether another group has the label (N,): without one the others could only contradict it."""
     pairs = np.unique(np.stack([codes, groups]), axis=1)
     return np.asarray(np.bincount(pairs[0])[codes] > 1)
-
-
-def _together(groups: Labels) -> list[Labels]:
-    """The positions of each group that has several."""
-    order = np.argsort(groups, kind="stable")
-    parts = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
-    return [part for part in parts if len(part) > 1]
-
-
-def _of_others(turned: Numbers, squares: Numbers, hot: Numbers, together: list[Labels]) -> Numbers:
-    """Scores (N, K) of each image by a regression on the labels of the other groups."""
-    n, mean = len(hot), hot.mean(axis=0)
-    shrunk = turned / squares.astype(np.float32)
-    missed = hot - mean - shrunk @ (turned.T @ (hot - mean))  # (N, K), of the fit on all
-    alone = 1 - np.einsum("nr,nr->n", shrunk, turned) - 1 / n
-    error = missed / np.maximum(alone, 1e-6)[:, None]
-    for at in together:
-        inside = np.eye(len(at)) - shrunk[at] @ turned[at].T - 1 / n
-        error[at] = np.linalg.lstsq(inside, missed[at], rcond=1e-6)[0]
-    return np.asarray(hot - error)

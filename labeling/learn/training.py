@@ -141,6 +141,7 @@ def fit_classifier(
     features = np.empty((len(inputs), fused.width), np.float32)
     for rows in slices(len(inputs), CHUNK):
         features[rows] = fused.features(inputs.take(rows))
+    fused = fused.suited(features, labels, inputs.group)
     weights = label_weights(features, labels, inputs.group) if head.weighs else None
     held = [features]
     del inputs, reference, features  # hundreds of megabytes in a large project: the head may let go of its features

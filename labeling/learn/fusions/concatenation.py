@@ -7,7 +7,7 @@ as missing: it takes the mean of the reference images and raises its indicator c
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from labeling.errors import Invalid
 from labeling.learn.classifier import Dims, Inputs, Shapes, Tensors
+from labeling.learn.fusions.block_scales import best_scales
 from labeling.vectors import unit
 
 __all__ = ["ConcatenatedFeatures", "Concatenation"]
@@ -22,13 +23,19 @@ __all__ = ["ConcatenatedFeatures", "Concatenation"]
 PRELABEL_SCALE = 0.1
 """Z-scored prelabels are divided by ten: beside two unit vectors they then weigh about as much as one of them."""
 SMALLEST_PROBABILITY = 1e-6
+_BLOCKS_OF_ONE = [{"text": 0.5}, {"text": 0.25}, {"text": 0.0}, {"image": 0.5}, {"image": 0.25}, {"image": 0.0}]
+_PRELABELS = [{"prelabel": 0.25}, {"prelabel": 0.0}]
 
 
 @dataclass(frozen=True, slots=True)
 class Concatenation:
-    """The kind of fusion. It has no settings."""
+    """The kind of fusion, and what each block of the features is multiplied by."""
 
     name: ClassVar[str] = "concatenation"
+
+    image: float = 1.0
+    text: float = 1.0
+    prelabel: float = 1.0
 
     def fit(self, reference: Inputs) -> ConcatenatedFeatures:
         """Take the means and spreads of the reference images; labels are not used."""
@@ -39,6 +46,7 @@ class Concatenation:
             text_mean=_column(np.mean, unit(np.asarray(reference.text))),
             prelabel_mean=_column(np.mean, log_probs),
             prelabel_std=np.where(std > 1e-6, std, np.float32(1)),
+            kind=self,
         )
 
     def shapes(self, dims: Dims) -> Shapes:
@@ -53,19 +61,18 @@ class Concatenation:
 
     def unpack(self, tensors: Tensors, dims: Dims) -> ConcatenatedFeatures:
         """The constants by their names."""
-        return ConcatenatedFeatures(**tensors)
+        return ConcatenatedFeatures(**tensors, kind=self)
 
 
 @dataclass(frozen=True, slots=True)
 class ConcatenatedFeatures:
     """The constants of the features, from unlabelled images only; kept in the artifact."""
 
-    kind: ClassVar[Concatenation] = Concatenation()
-
     image_mean: NDArray[np.float32]
     text_mean: NDArray[np.float32]
     prelabel_mean: NDArray[np.float32]
     prelabel_std: NDArray[np.float32]
+    kind: Concatenation = Concatenation()
 
     @property
     def dims(self) -> Dims:
@@ -106,6 +113,27 @@ class ConcatenatedFeatures:
         features[:, d + t + 1 : -1] = prelabel
         features[no_prelabel, d + t + 1 : -1] = 0
         features[:, -1] = no_prelabel
+        return self._multiply(features)
+
+    def suited(
+        self, features: NDArray[np.float32], labels: NDArray[np.int64], groups: NDArray[np.int64] | None
+    ) -> ConcatenatedFeatures:
+        """A block that says little of the labels is multiplied by less than 1 (`best_scales`), in `features` too."""
+        blocks = self._blocks()
+        alternatives = [_BLOCKS_OF_ONE] if self.dims[1] else []
+        found = best_scales(features, blocks, [*alternatives, _PRELABELS], labels, groups)
+        suited = replace(self, kind=Concatenation(**found))
+        suited._multiply(features)
+        return suited
+
+    def _blocks(self) -> dict[str, slice]:
+        d, t, _ = self.dims
+        return {"image": slice(0, d), "text": slice(d, d + t + 1), "prelabel": slice(d + t + 1, None)}
+
+    def _multiply(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        for name, columns in self._blocks().items():
+            if (by := getattr(self.kind, name)) != 1:
+                features[:, columns] *= np.float32(by)
         return features
 
     def pack(self) -> Tensors:

@@ -12,6 +12,7 @@ from labeling.learn.classifier import Inputs
 from labeling.learn.heads.from_function import HeadFromFunction
 from labeling.learn.heads.logistic import LinearHead, Logistic
 from labeling.learn.label_weights import LEAST_LABELS, label_weights
+from labeling.learn.leave_one_out import others_by_features
 from labeling.learn.training import fit_classifier, predict_probs
 from labeling.vectors import unit
 
@@ -74,8 +75,7 @@ def test_the_closed_form_is_a_regression_without_the_group(penalty: float, n: in
     groups = np.arange(n)
     groups[[5, 9]] = groups[2]
 
-    turned, squares = module._turned(x)
-    scores = module._of_others(turned, squares + penalty, hot, module._together(groups))
+    scores = others_by_features(x, groups).scores(hot, penalty)
 
     for at in (0, 2, 5, n - 1):
         rest = groups != groups[at]
