@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labeling.learn.leave_one_out import others_by_features
+from labeling.learn.leave_one_out import elsewhere, others_by_features
 from labeling.one_thread import one_thread
 from labeling.vectors import softmax
 
@@ -86,7 +86,7 @@ def label_weights(features: NDArray[np.float32], labels: Labels, groups: Labels 
     """
     classes, codes = np.unique(labels, return_inverse=True)
     groups = np.arange(len(labels)) if groups is None else groups
-    judged = np.flatnonzero(_elsewhere(codes, groups))
+    judged = np.flatnonzero(elsewhere(codes, groups))
     if len(labels) < LEAST_LABELS or len(classes) < 2 or not len(judged):
         return np.ones(len(labels))
     with one_thread():
@@ -127,9 +127,3 @@ def _errors(probs: Numbers, hot: Numbers) -> Numbers:
         wrong = min(counts.sum() / len(hot), MOST)
         towards = (counts + prior) / (counts + prior).sum(axis=1, keepdims=True)
     return np.asarray((1 - wrong) * np.eye(n_classes) + wrong * towards)
-
-
-def _elsewhere(codes: Labels, groups: Labels) -> NDArray[np.bool_]:
-    """Whether another group has the label (N,): without one the others could only contradict it."""
-    pairs = np.unique(np.stack([codes, groups]), axis=1)
-    return np.asarray(np.bincount(pairs[0])[codes] > 1)

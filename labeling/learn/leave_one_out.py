@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
-__all__ = ["Others", "others_by_features", "others_by_products"]
+__all__ = ["Others", "elsewhere", "others_by_features", "others_by_products"]
 
 Numbers = NDArray[Any]
 
@@ -62,6 +62,13 @@ def others_by_products(products: Numbers, groups: NDArray[np.int64]) -> Others:
     squares, turn = eigh(centred.astype(np.float64), overwrite_a=True, check_finite=False)
     squares = np.maximum(squares, 0)
     return Others((turn * np.sqrt(squares)).astype(np.float32), squares, _together(groups))
+
+
+def elsewhere(labels: NDArray[np.int64], groups: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether another group has the label, (N,): where none has, the others could only contradict it."""
+    classes, codes = np.unique(labels, return_inverse=True)
+    pairs = np.unique(np.stack([codes, groups]), axis=1)
+    return np.asarray(np.bincount(pairs[0], minlength=len(classes))[codes] > 1)
 
 
 def _together(groups: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from labeling.learn.leave_one_out import Numbers, others_by_products
+from labeling.learn.leave_one_out import Numbers, elsewhere, others_by_products
 from labeling.one_thread import one_thread
 from labeling.vectors import softmax
 
@@ -83,7 +83,8 @@ def best_scales(
 
     Returns
     -------
-    All 1 with fewer than 30 labels or 2 classes, and where nothing else is likelier by half a standard error.
+    All 1 with fewer than 30 labels of classes that have another one, or 2 classes, and where nothing else is likelier
+    by half a standard error.
 
     Examples
     --------
@@ -96,14 +97,15 @@ def best_scales(
     """
     names = list(blocks)
     chosen: Scales = (1.0,) * len(names)
-    classes, codes = np.unique(labels, return_inverse=True)
-    if len(labels) < LEAST_LABELS or len(classes) < 2:
+    groups = np.arange(len(labels)) if groups is None else groups
+    judged = np.flatnonzero(elsewhere(labels, groups))
+    if len(judged) < LEAST_LABELS or len(np.unique(labels[judged])) < 2:
         return dict(zip(names, chosen, strict=True))
-    some = np.unique(np.linspace(0, len(labels) - 1, min(len(labels), COMPARED)).astype(np.int64))
-    alone = np.arange(len(labels)) if groups is None else groups
+    some = judged[np.unique(np.linspace(0, len(judged) - 1, min(len(judged), COMPARED)).astype(np.int64))]
+    codes = np.unique(labels[some], return_inverse=True)[1]
     with one_thread():
         parts = [features[some, columns] for columns in blocks.values()]
-        choice = _Choice([part @ part.T for part in parts], np.unique(codes[some], return_inverse=True)[1], alone[some])
+        choice = _Choice([part @ part.T for part in parts], codes, groups[some])
         for others in alternatives:
             now = dict(zip(names, chosen, strict=True))
             others = [

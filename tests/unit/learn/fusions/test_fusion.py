@@ -117,7 +117,7 @@ def test_where_both_say_the_class_both_count() -> None:
 
     fusion = fit_classifier(_inputs(image, text, 3), truth, 3).pack().fusion
 
-    assert fusion == Concatenation()
+    assert fusion.image >= 0.5 and fusion.text >= 0.5
 
 
 def test_what_it_is_multiplied_by_is_saved_and_read_again() -> None:
