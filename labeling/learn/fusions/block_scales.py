@@ -18,15 +18,15 @@ from labeling.vectors import softmax
 
 __all__ = ["LEAST_LABELS", "Scales", "best_scales"]
 
-LEAST_LABELS = 30
+LEAST_LABELS = 10
 """With fewer all blocks count alike."""
 COMPARED = 200
 """So many labels are enough to choose by."""
 PENALTIES, SCORE_SCALES = (0.1, 0.3, 1.0), (3.0, 6.0, 12.0, 24.0)
 DOUBT = 0.02
 """With this chance a label may be any class, so that one wrong label decides nothing."""
-NOISE = 0.5
-"""By so many standard errors others must be likelier than those that come first."""
+NOISE = 1.0
+"""By so many standard errors of the difference others must be likelier than those that come first."""
 Scales = tuple[float, ...]
 
 
@@ -83,8 +83,8 @@ def best_scales(
 
     Returns
     -------
-    All 1 with fewer than 30 labels of classes that have another one, or 2 classes, and where nothing else is likelier
-    by half a standard error.
+    All 1 with fewer than 10 labels of classes that have another one, or 2 classes, and where nothing else is likelier
+    by a standard error.
 
     Examples
     --------
