@@ -17,15 +17,17 @@ from labeling.project import Project, Stop
 from labeling.review.stopping import Progress, Rule, rules, stopped_by
 from service.figures.estimates import Known, known
 from service.figures.figures import stored
+from service.figures.machine_labels import NextAttempt
 from service.figures.random_arm import RandomArm
 from service.figures.random_stream import RandomStream
 
-__all__ = ["Savings", "savings_of", "stop_rule"]
+__all__ = ["NOT_COUNTED", "Savings", "next_attempt", "savings_of", "stop_rule"]
 
 START = datetime(1970, 1, 1, tzinfo=UTC)
 FOUND_AHEAD = timedelta(days=366)
 """Answers by a clock that is ahead count too."""
 MICRO = 1_000_000
+NOT_COUNTED = "What the next attempt may accept is not counted yet; the worker does so with its sweep."
 
 
 class Savings(msgspec.Struct):
@@ -44,6 +46,8 @@ class Savings(msgspec.Struct):
     gain: Known
     """Accuracy that the next `more` labels are expected to add."""
     more: int
+    next_attempt: NextAttempt | None
+    """What the next attempt at a certificate may accept; null without a target, and while it is not counted yet."""
     rules: list[Rule]
     """Every rule of `policy.stop`."""
     stopped_by: Rule | None
@@ -63,9 +67,15 @@ def savings_of(session: Session, project: Project, now: datetime) -> Savings:
         accuracy=stream.on_collection if stream else known(None),
         gain=arm.gain if arm else known(None),
         more=progress.more,
+        next_attempt=next_attempt(session, project),
         rules=list(found),
         stopped_by=stopped_by(found),
     )
+
+
+def next_attempt(session: Session, project: Project) -> NextAttempt | None:
+    """What the next attempt at a certificate may accept; None without a target, and while it is not counted yet."""
+    return None if project.config.policy.certificate is None else stored(session, project.id, NextAttempt)
 
 
 def stop_rule(session: Session, project: Project, now: datetime) -> Rule | None:
