@@ -35,6 +35,7 @@ from service.cli.output import (
 
 if TYPE_CHECKING:
     from service.exporting.label_set import LabelSet
+    from service.jobs.jobs import JobStatus
 
 FAILURES = 1_000
 """So many of a project's failures are listed."""
@@ -149,13 +150,21 @@ def list_(as_json: AsJson = False, limit: Annotated[int, typer.Option(min=1, max
             for project in hardcase.read(projects.everyone)
             for one in hardcase.read(listings.failures, project.id, after=None, limit=FAILURES).items
         ]
-        rows = ([_time(j.created_at_ms), j.job, j.state, j.result or j.error] for j in jobs)
+        rows = ([_time(j.created_at_ms), j.job, j.state, _came(j)] for j in jobs)
         tables = [table("jobs", ["asked at", "job", "state", "result"], rows)]
         if failed:
             letters = ([f.step, f.reference or f.subject, f.count, f.reason] for f in failed)
             tables.append(table("failures", ["step", "file or subject", "times", "reason"], letters))
         listed = [{**fields_of(one, FAILURE), "dead": one.final or one.count >= failures.TRIES} for one in failed]
         emit(as_json, {"jobs": [job_document(job) for job in jobs], "failures": listed}, *tables)
+
+
+def _came(job: JobStatus) -> str:
+    """What came of a job: what it counted, without zeros, or why it failed."""
+    if job.result is None:
+        return job.error or ""
+    counts = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in job.result.items() if value)
+    return counts or "nothing to do"
 
 
 @jobs_app.command()

@@ -47,7 +47,7 @@ class Cli:
 
     def __call__(self, *words: str, **settings: str) -> Result:
         environment = {"HARDCASE_HOME": str(self.home), "HARDCASE_LABEL_STUDIO_URL": "http://127.0.0.1:9"}
-        return CliRunner().invoke(app, list(words), env={**environment, **settings, "COLUMNS": "200"})
+        return CliRunner().invoke(app, list(words), env={**environment, "COLUMNS": "200", **settings})
 
     def document(self, *words: str, code: int = 0) -> Any:
         """Type the command with --json: exactly one document comes."""
@@ -55,6 +55,11 @@ class Cli:
         assert done.exit_code == code, done.output
         assert done.stdout.count("\n") == 1
         return json.loads(done.stdout)
+
+
+def fits(done: Result, columns: int = 80) -> bool:
+    """Whether no line is longer, and nothing is cut off."""
+    return done.exit_code == 0 and max(map(len, done.stdout.splitlines())) <= columns and "…" not in done.stdout
 
 
 @pytest.fixture
@@ -274,7 +279,16 @@ def test_a_project_is_shown_to_people_too(animals: Cli) -> None:
     [
         (b"name: [", "not valid YAML"),
         (b"name: animals\n", "labels: Field required"),
-        (b"name: animals\nlabels: [cat, dog]\ncolour: red\n", "colour: Extra inputs"),
+        (b"name: animals\nlabels: [cat, dog]\ncolour: red\n", "colour: there is no such key here (line 3)"),
+        (
+            b"name: a\nlabels: [cat, dog]\nGuidlines: x\n",
+            "Guidlines: there is no such key here. Did you mean `guidelines`?",
+        ),
+        (b"name: a\nlabels: [cat, dog]\npolicy: {shares: {rereview: 0.1}}\n", "Did you mean `re_review`?"),
+        (
+            b"name: a\nlabels: [{name: cat, descripton: x}, dog]\n",
+            "labels.0.descripton: there is no such key here. Did",
+        ),
         (b"name: animals\nlabels: [cat, \xff]\n", "UTF-8"),
         (b"", "must hold `name:`"),
     ],
@@ -501,6 +515,7 @@ def test_jobs_list_shows_what_failed_and_retry_forgets_it(animals: Cli) -> None:
 
     assert {(f["step"], f["dead"]) for f in listed["failures"]} == {("fetch", True), ("job:learn", False)}
     assert "no [image]" in said.stdout
+    assert fits(animals("jobs", "list", COLUMNS="80"))
     assert only_fetch == {"retried": 1}
     assert animals.document("jobs", "retry", "animals") == {"retried": 1}
     assert animals.document("jobs", "list")["failures"] == []
