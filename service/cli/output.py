@@ -307,6 +307,11 @@ def _report(status: JobStatus, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
+def copies_words(copies: int) -> list[str]:
+    """A line on names that lead to the same image, where there are any."""
+    return [f"{copies:,} of the names are byte-identical copies: the same bytes are one image."] if copies else []
+
+
 def job_document(status: JobStatus) -> dict[str, Any]:
     """A job as JSON."""
     return fields_of(status, ("id", "job", "state", "result", "error"))

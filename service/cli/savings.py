@@ -34,6 +34,7 @@ def _lines(found: Savings) -> list[str]:
     lines = [
         f"Answers: {found.answers} in {found.hours:.1f} hours, {found.measuring} of them for measuring.",
         f"Random labels for each chosen one, at the same accuracy: {_ratio(found.saved)}.",
+        found.saved_in_words,
         f"Accuracy on the collection: {_share(found.accuracy)}.",
         f"The next {found.more} labels are expected to add: {_points(found.gain)}.",
     ]

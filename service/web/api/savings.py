@@ -54,6 +54,7 @@ class SavingsOut(BaseModel):
     measuring: int = Field(description="How many of them went into measuring.")
     hours: float = Field(description="How long people worked; an answer counts as ten minutes at most.")
     saved: KnownOut = Field(description="Random labels for each chosen one at the same accuracy.")
+    saved_in_words: str = Field(description="Whether choosing the images has saved anything.")
     accuracy: KnownOut = Field(description="Of the champion on the collection.")
     gain: KnownOut = Field(description="Accuracy that the next `more` labels are expected to add.")
     more: int

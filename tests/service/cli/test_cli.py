@@ -486,6 +486,23 @@ def test_status_of_a_new_project_has_nothing_to_tell(animals: Cli) -> None:
     assert "champion: none yet" in said.stdout
 
 
+def test_status_counts_byte_identical_copies(animals: Cli) -> None:
+    engine = make_engine(f"sqlite:///{animals.home / 'hardcase.db'}")
+    with transaction(engine) as session:
+        project = projects.by_name(session, "animals")
+        image = factories.image(session, project.id, reserved=False)
+        for name in ("a.png", "b.png", "c.png"):
+            factories.fetch(session, factories.registration(session, project.id, name), image)
+        again = factories.registration(session, project.id, "a.png", revision=1)
+        factories.fetch(session, again, image)  # the same file, read again
+    engine.dispose()
+
+    assert animals.document("status", "animals")["copies"] == 2
+    assert (
+        "2 of the names are byte-identical copies: the same bytes are one image." in animals("status", "animals").stdout
+    )
+
+
 def test_undecided_lists_who_could_not_tell_and_what_is_next(animals: Cli) -> None:
     engine = make_engine(f"sqlite:///{animals.home / 'hardcase.db'}")
     with transaction(engine) as session:
