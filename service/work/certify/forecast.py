@@ -166,10 +166,13 @@ def _words(one: Forecast, *, short: bool, waits: bool) -> str:
         shown = f"at most {100 * one.reachable:.1f} % can be shown"
         of += f" With so many, none of them wrong, {shown}: it will accept nothing."
     if one.missing is None:
-        return f"{of} The reserve holds none of them: bring more images."
+        return f"{of} The reserve does not hold so many: bring more images."
     if short:
         of += " The reserve holds no more of them, and queries may take some until then: more images bring more."
-    more = f"{of} About {one.missing:,} more answers of the stream bring them."
+    asked = "The stream has asked about all of them."
+    more = f"{of} {f'About {one.missing:,} more answers of the stream bring them.' if one.missing else asked}"
+    if one.reachable is not None:
+        return more
     if one.expected is None:
         few = f"{one.labels} training labels of {LEAST_LABELS}" if one.others else "no other image is left"
         return f"{more} What it will accept is not yet known: {few}."
