@@ -110,7 +110,7 @@ def forecast(parts: Parts, project_id: ProjectId) -> Forecast:
         planned=look.size,
         delta=level,
         size=len(found.groups),
-        answered=_answered(facts, found),
+        answered=min(_answered(facts, found), look.size),
         missing=missing,
         labels=len(known.scores),
         others=others,
@@ -171,8 +171,6 @@ def _words(one: Forecast, *, short: bool, waits: bool) -> str:
         of += " The reserve holds no more of them, and queries may take some until then: more images bring more."
     asked = "The stream has asked about all of them."
     more = f"{of} {f'About {one.missing:,} more answers of the stream bring them.' if one.missing else asked}"
-    if one.reachable is not None:
-        return more
     if one.expected is None:
         few = f"{one.labels} training labels of {LEAST_LABELS}" if one.others else "no other image is left"
         return f"{more} What it will accept is not yet known: {few}."
