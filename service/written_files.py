@@ -6,8 +6,9 @@ In: a path and the shape of its content. Out: the content; a missing file is lik
 from __future__ import annotations
 
 from decimal import Decimal
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
@@ -63,7 +64,7 @@ def read_file(path: Path, kind: type[T]) -> T:
     try:
         return kind.model_validate(written.content or {})
     except ValidationError as error:
-        raise Invalid(f"{path} has mistakes:{mistakes(error, written)}") from error
+        raise Invalid(f"{path} has mistakes:{mistakes(error, written, kind)}") from error
 
 
 def read_text(path: Path) -> str:
@@ -84,10 +85,10 @@ def read_text(path: Path) -> str:
         raise Invalid(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def mistakes(error: ValidationError, written: Written | None = None) -> str:
-    """A line for each mistake, with its place, and in which line of the text that is."""
+def mistakes(error: ValidationError, written: Written | None = None, kind: type[BaseModel] = BaseModel) -> str:
+    """A line for each mistake, with its place, and in which line of the text that is; `kind` knows the right keys."""
     found = error.errors()
-    lines = [_mistake(one, written or Written(None)) for one in found[:_SHOWN]]
+    lines = [_mistake(one, written or Written(None), kind) for one in found[:_SHOWN]]
     more = f"\n  and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return "".join(f"\n  {line}" for line in lines) + more
 
@@ -107,7 +108,7 @@ def place_in(content: Any, one: Any) -> tuple[str | int, ...]:
     return (*kept, *one["loc"][-1:]) if absent else tuple(kept)
 
 
-def _mistake(one: Any, written: Written) -> str:
+def _mistake(one: Any, written: Written, kind: type[BaseModel]) -> str:
     place, given = one["loc"], one.get("input")
     if isinstance(written.content, dict | list):
         place = place_in(written.content, one)
@@ -117,4 +118,26 @@ def _mistake(one: Any, written: Written) -> str:
     said = (
         written.as_read(place, given) if no_text else _WORDS.get(one["type"], one["msg"].removeprefix("Value error, "))
     )
+    if one["type"] == "extra_forbidden":
+        said = _unknown_key(str(place[-1]), _keys_at(kind, place[:-1]))
     return f"{'.'.join(map(str, place)) or 'file'}: {said}{where}"
+
+
+def _unknown_key(key: str, keys: set[str]) -> str:
+    close = get_close_matches(key.casefold(), keys, n=1)
+    return "there is no such key here" + (f". Did you mean `{close[0]}`?" if close else "")
+
+
+def _keys_at(kind: type[BaseModel], place: tuple[str | int, ...]) -> set[str]:
+    """The keys that there are at a place of a file of this kind."""
+    kinds = {kind}
+    for step in place:  # the number of an item and the name of an entry lead to what is in it
+        inside = [one.model_fields[step].annotation for one in kinds if step in one.model_fields]
+        kinds = {found for annotation in inside for found in _kinds_in(annotation)} if inside else kinds
+    return {field.alias or name for one in kinds for name, field in one.model_fields.items()}
+
+
+def _kinds_in(annotation: Any) -> set[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return {annotation}
+    return {found for part in get_args(annotation) for found in _kinds_in(part)}

@@ -18,7 +18,7 @@ from labeling.certify.band import errors_allowed, most_found, most_left
 from labeling.certify.scan import above
 from labeling.errors import Invalid
 
-__all__ = ["Finished", "finished"]
+__all__ = ["Finished", "finished", "found_at_most"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +94,25 @@ def finished(
         raise Invalid(f"A certificate may fail with a chance in (0, 0.5]; got {delta}. Usual are 0.05 and 0.1.")
     size, drawn = len(sampled), int(np.count_nonzero(sampled))
     at, m, k = above(sampled, right, ends)
-    most = _found_at_most(size, drawn, int(errors_allowed(size, 1 - wrong_share)), delta)
+    most = found_at_most(size, drawn, int(errors_allowed(size, 1 - wrong_share)), delta)
     passes = np.flatnonzero(k <= most)[-1:]
     rank, above_m, wrong = (int(part[passes[0]]) if len(passes) else 0 for part in (at, m, k))
     return Finished(size, drawn, wrong_share, delta, rank, above_m, wrong, most if most >= 0 else None)
 
 
 @lru_cache(maxsize=2**10)
-def _found_at_most(size: int, drawn: int, allowed: int, delta: float) -> int:
-    """How many sampled images may be wrong; -1 where not even none may."""
+def found_at_most(size: int, drawn: int, allowed: int, delta: float) -> int:
+    """How many sampled images above a rank may be wrong by machine; -1 where not even none may.
+
+    Parameters
+    ----------
+    size, drawn, allowed : int
+        Images of the set, how many of them are sampled, and how many unsampled ones may be wrong in all.
+
+    Examples
+    --------
+    >>> found_at_most(1_000, 100, 50, 0.1), found_at_most(1_000, 20, 50, 0.1)
+    (2, -1)
+    """
     found = np.arange(most_found(size, drawn, allowed) + 1)
     return int(np.count_nonzero(most_left(found, drawn, size, delta) <= allowed)) - 1

@@ -21,6 +21,7 @@ from labeling.project import CertificateTerms
 from labeling.slices import slices
 
 __all__ = [
+    "MAY_LOSE",
     "PATIENCE",
     "Look",
     "due_look",

@@ -12,7 +12,9 @@ from rich.table import Table
 from db.session import reading
 from service.cli.loaded import loaded
 from service.cli.output import AsJson, ProjectOption, emit, in_project, table
+from service.figures.machine_labels import NextAttempt
 from service.labels.certificates import NO_GOLD, Attempt, Certificates, read_certificates
+from service.projects.savings import NOT_COUNTED, next_attempt
 
 
 def certify(
@@ -31,15 +33,18 @@ def certify(
         from service.work.certify.forecast import forecast
 
         with loaded(as_json, name or project) as (parts, found):
-            ahead = forecast(parts, found.id)
-        emit(as_json, msgspec.to_builtins(ahead), ahead.words)
+            forecasted = forecast(parts, found.id)
+        shown = msgspec.to_builtins(forecasted)
+        shown.pop("at_most")  # it is no bound
+        emit(as_json, shown, forecasted.words)
         return
     with in_project(as_json, name or project) as (hardcase, found), reading(hardcase.database) as session:
-        state = read_certificates(session, found)
-        emit(as_json, msgspec.to_builtins(state), *_lines(state), *_attempts(state))
+        state, ahead = read_certificates(session, found), next_attempt(session, found)
+        document = {**msgspec.to_builtins(state), "next_attempt": msgspec.to_builtins(ahead)}
+        emit(as_json, document, *_lines(state, ahead), *_attempts(state))
 
 
-def _lines(state: Certificates) -> Iterator[str]:
+def _lines(state: Certificates, ahead: NextAttempt | None) -> Iterator[str]:
     if state.terms is None:
         yield "The project file names no target: no label comes from the machine. See `policy.certificate`."
     else:
@@ -49,6 +54,8 @@ def _lines(state: Certificates) -> Iterator[str]:
         yield state.standing.human_error.words if state.standing.human_error else NO_GOLD
     if state.due is not None:
         yield state.due.words
+        if state.due.size is not None:
+            yield f"Next attempt: {ahead.words if ahead else NOT_COUNTED}"
 
 
 def _attempts(state: Certificates) -> Iterator[Table | str]:

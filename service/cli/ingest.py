@@ -17,7 +17,18 @@ from db.repositories.people import audit
 from db.session import transaction
 from labeling.jobs import JobName
 from labeling.project import Project
-from service.cli.output import AsJson, Connected, Here, ProjectName, author, do_job, emit, in_project, progress
+from service.cli.output import (
+    AsJson,
+    Connected,
+    Here,
+    ProjectName,
+    author,
+    copies_words,
+    do_job,
+    emit,
+    in_project,
+    progress,
+)
 
 if TYPE_CHECKING:
     from service.ingest.bulk import Ingested
@@ -68,6 +79,8 @@ def ingest(
         emit(as_json, msgspec.to_builtins(done), *_lines(done))
     if not (dry_run or no_wait or as_json):
         do_job(JobName.INGEST, project, as_json=as_json, here=here, watch=_how_far)
+        with in_project(as_json, project) as (hardcase, found):
+            emit(as_json, None, *copies_words(hardcase.read(so_far.copies, found.id)))
 
 
 def _register(

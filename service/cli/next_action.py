@@ -54,7 +54,9 @@ def _by(found: NextAction) -> str:
 def _actions(found: NextAction) -> Table:
     columns = ["action", "images", "seconds", f"{found.currency} each", "the best correct", "and teach", "an hour"]
     columns += [f"per {found.currency}", ""]
-    return table("What could be done", columns, [_action(one) for one in found.actions])
+    rows = [_action(one) for one in found.actions]
+    filled = [at for at in range(len(columns)) if any(row[at] for row in rows)]  # no column without a number
+    return table("What could be done", [columns[at] for at in filled], [[row[at] for at in filled] for row in rows])
 
 
 def _action(one: OneAction) -> list[str]:
@@ -64,20 +66,14 @@ def _action(one: OneAction) -> list[str]:
 
 
 def _images(found: NextAction) -> Table:
-    columns = ["image", "do", "wrong now", "after", "corrects", "seconds", "why"]
+    columns = ["image", "do", "wrong now, after", "corrects", "seconds", "why"]
     return table("First", columns, [_image(one) for one in found.first])
 
 
 def _image(one: NextImage) -> list[str]:
-    shares = (f"{100 * share:.0f} %" for share in (one.wrong_now, one.wrong_after))
-    return [
-        str(one.image_id),
-        one.engine or one.action,
-        *shares,
-        f"{one.corrects:.2f}",
-        f"{one.seconds:.0f}",
-        one.reason,
-    ]
+    wrong = f"{100 * one.wrong_now:.0f} %, {100 * one.wrong_after:.0f} %"
+    do = one.engine or one.action
+    return [str(one.image_id), do, wrong, f"{one.corrects:.2f}", f"{one.seconds:.0f}", one.reason]
 
 
 def _number(value: float | None, digits: int) -> str:

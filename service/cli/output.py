@@ -188,10 +188,12 @@ def fields_of(value: object, names: Iterable[str]) -> dict[str, Any]:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Iterable[object] | Mapping[str, object]]) -> Table:
-    """A table; a mapping gives the cells of the columns. Cells are data, never markup."""
+    """A table; a mapping gives the cells of the columns. Cells are data, never markup, and nothing is cut off."""
+    from rich.table import Column
     from rich.text import Text
 
-    made = Table(*columns, title=title, title_justify="left", header_style="bold")
+    made = Table(*(Column(one, overflow="fold") for one in columns), title=title, title_justify="left")
+    made.header_style = "bold"
     for row in rows:
         cells = [row[name] for name in columns] if isinstance(row, Mapping) else row
         made.add_row(*[Text("" if cell is None else str(cell)) for cell in cells])
@@ -303,6 +305,11 @@ def _report(status: JobStatus, as_json: bool) -> None:
     emit(as_json, job_document(status), words)
     if status.state in _ENDED and status.state != "SUCCESS":
         raise typer.Exit(1)
+
+
+def copies_words(copies: int) -> list[str]:
+    """A line on names that lead to the same image, where there are any."""
+    return [f"{copies:,} of the names are byte-identical copies: the same bytes are one image."] if copies else []
 
 
 def job_document(status: JobStatus) -> dict[str, Any]:

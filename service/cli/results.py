@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.console import Console
 
+from db.repositories.images import progress as so_far
 from db.repositories.labels import snapshots
 from db.repositories.people import audit
 from db.repositories.projects import projects
@@ -25,6 +26,7 @@ from service.cli.output import (
     ProjectName,
     author,
     connected,
+    copies_words,
     emit,
     fields_of,
     in_project,
@@ -35,6 +37,7 @@ from service.cli.output import (
 
 if TYPE_CHECKING:
     from service.exporting.label_set import LabelSet
+    from service.jobs.jobs import JobStatus
 
 FAILURES = 1_000
 """So many of a project's failures are listed."""
@@ -57,6 +60,7 @@ def status(project: ProjectName, as_json: AsJson = False) -> None:
                 "project": found.config.name,
                 "counts": tally.counts if tally else {},
                 "counted_at": tally.refreshed_at if tally else None,
+                "copies": so_far.copies(session, found.id),
                 "open_reviews": reviews.count_open(session, found.id),
                 "champion": champion.number if champion else None,
                 "verdicts": [{"verdict": p.verdict.value, "reasons": p.reasons, "at": p.created_at} for p in newest],
@@ -92,7 +96,8 @@ def export(
     predictions: Annotated[
         Literal["rest", "all", "with"] | None,
         typer.Option(
-            help="Machine labels: of images without a label (rest), of all images, or with labels for the others."
+            help="What the champion says, as machine labels: of the images without a label alone (`rest`), of every "
+            "image (`all`), or labels and, of the other images, machine labels (`with`). Left out: labels alone."
         ),
     ] = None,
     at_least: Annotated[
@@ -133,7 +138,7 @@ def export(
             audit.record(session, author(), "export", found.config.name, detail, datetime.now(UTC), found.id)
         machine = _machine_part(labels, at_least)
         document = {"to": to.absolute(), "labels": count, "snapshot": snapshot or None, "machine": machine}
-        emit(as_json, document, f"{count} labels in {to}", *_machine_words(machine))
+        emit(as_json, document, f"{count} {_WRITTEN[predictions]} in {to}", *_machine_words(machine))
 
 
 @jobs_app.command("list")
@@ -149,13 +154,21 @@ def list_(as_json: AsJson = False, limit: Annotated[int, typer.Option(min=1, max
             for project in hardcase.read(projects.everyone)
             for one in hardcase.read(listings.failures, project.id, after=None, limit=FAILURES).items
         ]
-        rows = ([_time(j.created_at_ms), j.job, j.state, j.result or j.error] for j in jobs)
+        rows = ([_time(j.created_at_ms), j.job, j.state, _came(j)] for j in jobs)
         tables = [table("jobs", ["asked at", "job", "state", "result"], rows)]
         if failed:
             letters = ([f.step, f.reference or f.subject, f.count, f.reason] for f in failed)
             tables.append(table("failures", ["step", "file or subject", "times", "reason"], letters))
         listed = [{**fields_of(one, FAILURE), "dead": one.final or one.count >= failures.TRIES} for one in failed]
         emit(as_json, {"jobs": [job_document(job) for job in jobs], "failures": listed}, *tables)
+
+
+def _came(job: JobStatus) -> str:
+    """What came of a job: what it counted, without zeros, or why it failed."""
+    if job.result is None:
+        return job.error or ""
+    counts = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in job.result.items() if value)
+    return counts or "nothing to do"
 
 
 @jobs_app.command()
@@ -176,6 +189,15 @@ def retry(
         emit(as_json, {"retried": count}, f"{count} will be tried again.")
 
 
+_WRITTEN = {
+    None: "labels",
+    "rest": "machine labels, of images without a label,",
+    "all": "machine labels, of labelled images too,",
+    "with": "labels, and machine labels of the other images,",
+}
+"""What was written, by `--predictions`."""
+
+
 def _machine_part(labels: LabelSet, at_least: float) -> dict[str, Any] | None:
     """What an export says of its machine labels; null without any."""
     if labels.machine is None:
@@ -189,7 +211,8 @@ def _machine_part(labels: LabelSet, at_least: float) -> dict[str, Any] | None:
 def _machine_words(machine: dict[str, Any] | None) -> Iterator[str]:
     if machine is None:
         return
-    yield f"machine labels are those of version {machine['version']}, with a score of {machine['at_least']} or more"
+    score = f", with a score of {machine['at_least']} or more" if machine["at_least"] else ""
+    yield f"machine labels are those of version {machine['version']}{score}"
     if machine["without_any_label"]:
         yield f"{machine['without_any_label']} images have no label of any kind, for example:"
     for one in machine["first_without"]:
@@ -208,6 +231,8 @@ def _show_status(console: Console, document: dict[str, Any]) -> None:
         for name, value in document["counts"].items()
     }
     console.print(table(document["project"], ["counted", ""], counts.items()))
+    for line in copies_words(document["copies"]):
+        console.print(line)
     if document["counted_at"]:
         console.print(f"counted at {document['counted_at']:%Y-%m-%d %H:%M:%S} UTC; the worker counts with its sweep")
     champion = document["champion"]

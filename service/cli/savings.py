@@ -9,7 +9,7 @@ import msgspec
 from service.cli.output import AsJson, ProjectName, emit, in_project
 from service.figures.estimates import Known
 from service.labels.certificates import Certificates, read_certificates
-from service.projects.savings import Savings, savings_of
+from service.projects.savings import NOT_COUNTED, Savings, savings_of
 
 
 def savings(project: ProjectName, as_json: AsJson = False) -> None:
@@ -20,19 +20,21 @@ def savings(project: ProjectName, as_json: AsJson = False) -> None:
     with in_project(as_json, project) as (hardcase, found):
         document = hardcase.read(savings_of, found, datetime.now(UTC))
         promised = hardcase.read(read_certificates, found)
-        emit(as_json, msgspec.to_builtins(document), *_lines(document), *_promise(promised))
+        emit(as_json, msgspec.to_builtins(document), *_lines(document), *_promise(promised, document))
 
 
-def _promise(state: Certificates) -> list[str]:
-    if state.terms is None:
+def _promise(state: Certificates, found: Savings) -> list[str]:
+    if state.terms is None or state.due is None:
         return []
-    return [f"Certificate: {state.sentence}", *([state.due.words] if state.due else [])]
+    ahead = found.next_attempt.words if found.next_attempt else NOT_COUNTED
+    return [f"Certificate: {state.sentence}", state.due.words, *([f"Next attempt: {ahead}"] if state.due.size else [])]
 
 
 def _lines(found: Savings) -> list[str]:
     lines = [
         f"Answers: {found.answers} in {found.hours:.1f} hours, {found.measuring} of them for measuring.",
         f"Random labels for each chosen one, at the same accuracy: {_ratio(found.saved)}.",
+        found.saved_in_words,
         f"Accuracy on the collection: {_share(found.accuracy)}.",
         f"The next {found.more} labels are expected to add: {_points(found.gain)}.",
     ]

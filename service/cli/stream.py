@@ -48,7 +48,8 @@ def _lines(figure: RandomStream) -> list[str]:
         f"{figure.waiting} waiting, {figure.left} to draw.",
         f"Figures rest on {figure.rests_on} of them and speak of the {figure.groups} groups of {as_of}.",
         f"Accuracy on the collection: {_words(figure.on_collection)}.",
-        f"Accuracy on what is left ({figure.left_over} groups): {_words(figure.on_what_is_left)}.",
+        f"Accuracy on what is left ({figure.left_over} groups): {_words(figure.on_what_is_left)}; hard images were "
+        "asked about, so what is left is easier, and only sampled images that are like it count here.",
         f"Answers that went into measuring: {figure.answers} of {figure.answers_in_all}.",
     ]
     if figure.undecided:

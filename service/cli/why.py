@@ -8,11 +8,12 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from db.repositories.images.by_name import find_image
 from db.session import reading
 from db.views.image_history import Fact
-from service.cli.output import AsJson, ProjectOption, emit, in_project, table
+from service.cli.output import AsJson, ProjectOption, emit, in_project
 from service.labels.image_history import Story, story_of
 from service.labels.image_standing import Standing
 from service.labels.machine_labels import MachineLabel
@@ -100,17 +101,16 @@ def _machine(machine: MachineLabel) -> str:
 
 
 def _facts(facts: list[Fact]) -> Table:
-    rows = [
-        (
-            f"{one.at:%Y-%m-%d %H:%M}",
-            one.what,
-            one.by,
-            one.says,
-            "; ".join(filter(None, (one.why, _listed(one.details)))),
-        )
-        for one in facts
-    ]
-    return table("what happened", ["when", "what", "by", "says", "why and more"], rows)
+    """One line a fact, and why below it."""
+    made = Table.grid(padding=(0, 2))
+    made.title, made.title_justify = "what happened", "left"
+    made.add_column(no_wrap=True)
+    made.add_column(overflow="fold")
+    for one in facts:
+        said = one.what + (f" by {one.by}" if one.by else "") + (f": {one.says}" if one.says else "")
+        more = "; ".join(filter(None, (one.why, _listed(one.details))))
+        made.add_row(f"{one.at:%Y-%m-%d %H:%M}", Text("\n".join(filter(None, (said, more)))))
+    return made
 
 
 def _listed(details: Any) -> str:

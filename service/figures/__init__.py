@@ -17,9 +17,9 @@ Offers `accuracy.Acceptance`, `accuracy.AccuracyByVersion`, `accuracy.Cell`, `ac
 `label_errors.LabelErrors`, `label_errors.OfClass`, `label_errors.OnRandom`, `label_errors.SentBack`,
 `label_errors.Slice`, `label_errors.Suspect`, `label_errors.Twin`, `label_quality.Coverage`, `label_quality.Criterion`,
 `label_quality.LabelQuality`, `label_quality.LabelsOfClass`, `label_quality.RandomLabels`, `label_quality.Source`,
-`label_quality.Suspects`, `machine_labels.ClassOfRest`, `machine_labels.MachineLabels`, `machine_labels.OneThreshold`,
-`machine_labels.Sure`, `machine_labels.Waiting`, `next_action.NextAction`, `next_action.NextImage`,
-`next_action.OneAction`, `random_arm.ArmPoint`, `random_arm.OurPoint`, `random_arm.RandomArm`,
+`label_quality.Suspects`, `machine_labels.ClassOfRest`, `machine_labels.MachineLabels`, `machine_labels.NextAttempt`,
+`machine_labels.OneThreshold`, `machine_labels.Sure`, `machine_labels.Waiting`, `next_action.NextAction`,
+`next_action.NextImage`, `next_action.OneAction`, `random_arm.ArmPoint`, `random_arm.OurPoint`, `random_arm.RandomArm`,
 `random_stream.RandomStream`, `team.Difference`, `team.Found`, `team.OneClass`, `team.Person`, `team.Sessions`,
 `team.Team`, `team.Times`, `wrong_labels.ShareOfWrongLabels`.
 """

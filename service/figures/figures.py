@@ -24,7 +24,7 @@ from service.figures.drift import Drift, EngineCanaries
 from service.figures.engines import EngineReliability, EngineWork
 from service.figures.label_errors import LabelErrors
 from service.figures.label_quality import LabelQuality
-from service.figures.machine_labels import MachineLabels
+from service.figures.machine_labels import MachineLabels, NextAttempt
 from service.figures.next_action import NextAction
 from service.figures.random_arm import RandomArm
 from service.figures.random_stream import RandomStream
@@ -66,6 +66,7 @@ OF_PEOPLE: Mapping[str, type[msgspec.Struct]] = {
     "label_errors": LabelErrors,
     "random_arm": RandomArm,
     "next_action": NextAction,
+    "next_attempt": NextAttempt,
     "share_of_wrong_labels": ShareOfWrongLabels,
     "drift": Drift,
     "engine_canaries": EngineCanaries,

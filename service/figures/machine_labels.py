@@ -1,10 +1,11 @@
-"""The figure of machine labels: how many images each threshold takes, and how many of their classes are right."""
+"""The figures of machine labels: how many images each threshold takes and how many of their classes are right, and how
+many the next attempt at a certificate may accept."""
 
 from __future__ import annotations
 
 import msgspec
 
-__all__ = ["ClassOfRest", "MachineLabels", "OneThreshold", "Sure", "Waiting"]
+__all__ = ["ClassOfRest", "MachineLabels", "NextAttempt", "OneThreshold", "Sure", "Waiting"]
 
 
 class OneThreshold(msgspec.Struct, kw_only=True):
@@ -77,3 +78,33 @@ class MachineLabels(msgspec.Struct):
     """The strictest first: the scores that take .2, .3, ... and all of `rest`."""
     classes: list[ClassOfRest]
     """In the order of the label set; a class that the version says of no such image is left out."""
+
+
+class NextAttempt(msgspec.Struct):
+    """How many images the next attempt at a certificate may accept, by training labels and counts.
+
+    Whether a certifying answer is right is not read. A forecast, not measured:
+    [certify.md](../how-to/certify.md#what-the-next-attempt-may-accept) says why it has no interval. Only in a project
+    whose file names a target.
+    """
+
+    version: int | None
+    """The version in use, by its number; null with the other numbers where nothing can be said, or nothing is planned
+    any more."""
+    planned: int | None
+    """With so many sampled images it is tried."""
+    answered: int | None
+    """How many of them have been answered."""
+    missing: int | None
+    """So many more answers of the random stream bring them: counted, not estimated."""
+    others: int | None
+    """Images of the set that are not sampled: so many it could accept."""
+    expected: int | None
+    """So many it may accept by the training labels, which are harder than the set: mostly more is accepted. Null while
+    not yet known, under 30 of them."""
+    at_least: int | None
+    """So many or more in 19 of 20 samples; 0 says nothing."""
+    labels: int
+    """How many training labels say so."""
+    words: str
+    """All of it, or why nothing can be said."""

@@ -100,8 +100,8 @@ class Person(msgspec.Struct):
     blind_error: Known
     """The share of wrong answers where none was shown."""
     anchoring: Known
-    """The pull of a shown pre-label on them: the less is known of them, the nearer it is to the team's. `n` is the
-    fewer of the team's blind answers and all of theirs that were used."""
+    """How far they go along with it: the less is known of them, the nearer it is to the team's. `n` is the fewer of
+    the team's blind answers and all of theirs that were used."""
     times: Times
     per_hour: float | None
     """Answers for each hour of their sessions."""
@@ -135,9 +135,9 @@ class Team(msgspec.Struct):
     gold_answers: int
     """Answers to them."""
     anchoring: Known
-    """The pull of a shown pre-label: by which share it makes those answers rarer that say otherwise than the
-    prediction. Of the newest 3,000 hard images, by the first answer of each; chance decided which were blind, `n` of
-    them."""
+    """How far the team goes along with a pre-label because it is shown: of the answers that would contradict it if
+    it were hidden, this share agrees with it. Of the newest 3,000 hard images, by the first answer of each; chance
+    decided which were blind, `n` of them."""
     annotators: list[Person]
 
     def of(self, annotator: int) -> Person | None:

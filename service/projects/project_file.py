@@ -263,7 +263,7 @@ def check_project(content: dict[str, Any], written: Written | None = None) -> Pr
     try:
         return ProjectFile.model_validate(content).to_config()
     except ValidationError as error:
-        raise Invalid(f"The project file has mistakes:{mistakes(error, written)}") from error
+        raise Invalid(f"The project file has mistakes:{mistakes(error, written, ProjectFile)}") from error
 
 
 def retired_keys(content: dict[str, Any]) -> list[str]:

@@ -17,15 +17,17 @@ from labeling.project import Project, Stop
 from labeling.review.stopping import Progress, Rule, rules, stopped_by
 from service.figures.estimates import Known, known
 from service.figures.figures import stored
+from service.figures.machine_labels import NextAttempt
 from service.figures.random_arm import RandomArm
 from service.figures.random_stream import RandomStream
 
-__all__ = ["Savings", "savings_of", "stop_rule"]
+__all__ = ["NOT_COUNTED", "Savings", "next_attempt", "saved_in_words", "savings_of", "stop_rule"]
 
 START = datetime(1970, 1, 1, tzinfo=UTC)
 FOUND_AHEAD = timedelta(days=366)
 """Answers by a clock that is ahead count too."""
 MICRO = 1_000_000
+NOT_COUNTED = "What the next attempt may accept is not counted yet; the worker does so with its sweep."
 
 
 class Savings(msgspec.Struct):
@@ -39,11 +41,15 @@ class Savings(msgspec.Struct):
     """How long people worked on them, as far as Label Studio knows; an answer counts as ten minutes at most."""
     saved: Known
     """Random labels for each chosen one at the same accuracy."""
+    saved_in_words: str
+    """Whether choosing the images has saved anything."""
     accuracy: Known
     """Of the champion on the collection."""
     gain: Known
     """Accuracy that the next `more` labels are expected to add."""
     more: int
+    next_attempt: NextAttempt | None
+    """What the next attempt at a certificate may accept; null without a target, and while it is not counted yet."""
     rules: list[Rule]
     """Every rule of `policy.stop`."""
     stopped_by: Rule | None
@@ -60,12 +66,30 @@ def savings_of(session: Session, project: Project, now: datetime) -> Savings:
         measuring=stream.answers if stream else 0,
         hours=round(progress.hours, 2),
         saved=arm.saved if arm else known(None),
+        saved_in_words=saved_in_words(arm.saved if arm else known(None)),
         accuracy=stream.on_collection if stream else known(None),
         gain=arm.gain if arm else known(None),
         more=progress.more,
+        next_attempt=next_attempt(session, project),
         rules=list(found),
         stopped_by=stopped_by(found),
     )
+
+
+def saved_in_words(saved: Known) -> str:
+    """Whether choosing the images has saved anything, in a sentence."""
+    if saved.value is None or saved.lower is None:
+        return "What choosing the images saved is not yet known: it takes 40 answered images of the random stream."
+    if saved.lower > 1:
+        return f"Choosing the images saved answers: a random sample needs {saved.lower:.2f} times as many at least."
+    if saved.upper is not None and saved.upper < 1:
+        return f"Choosing the images saved nothing: a random sample needs {saved.upper:.2f} times as many at most."
+    return "Choosing the images is not known to have saved anything: as many random labels may do as well."
+
+
+def next_attempt(session: Session, project: Project) -> NextAttempt | None:
+    """What the next attempt at a certificate may accept; None without a target, and while it is not counted yet."""
+    return None if project.config.policy.certificate is None else stored(session, project.id, NextAttempt)
 
 
 def stop_rule(session: Session, project: Project, now: datetime) -> Rule | None:

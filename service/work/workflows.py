@@ -42,6 +42,7 @@ from service.work.engine_reports import report
 from service.work.explain.explanations import draw_explanations
 from service.work.explain.regions import draw_regions
 from service.work.figures import refresh
+from service.work.figures.next_attempt import refresh_next_attempt
 from service.work.grouping.contradictions import take_apart
 from service.work.grouping.fingerprints import fingerprint_batch
 from service.work.grouping.regrouping import regroup
@@ -216,14 +217,14 @@ class _Loop:
         waits = fits or self.steps.one(awaits_verdict, project_id)
         counts = self.steps.one(certify, project_id, tries=not waits)
         if counts["tried"] or counts["delivered"] or counts["taken_back"]:
-            self._ask(project_id, Trigger.PROMOTED, JobName.SELECT, JobName.FIGURES)
+            self._ask(project_id, Trigger.PROMOTED, JobName.SELECT, JobName.FIGURES, JobName.INSPECT)
         if counts["audits"]:
             self._ask(project_id, Trigger.SELECTED, JobName.REVIEW)
         return counts
 
     def inspect(self, project_id: ProjectId, trigger: str) -> Counts:
-        """What takes longer: suspected labels and drift."""
-        return self._all(SLOW, project_id)
+        """What takes longer: suspected labels, drift, what the next attempt at a certificate may accept."""
+        return self._all((*SLOW, refresh_next_attempt), project_id)
 
     def adopt(self, project_id: ProjectId, trigger: str) -> Counts:
         """Tasks that were made in Label Studio get their reviews; their answers come by the next `review`."""

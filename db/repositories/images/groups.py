@@ -214,6 +214,12 @@ def moved(session: Session, project_id: ProjectId) -> dict[int, int]:
     return {row.id: row.group_id for row in rows}
 
 
+def came_apart(session: Session, project_id: ProjectId) -> set[int]:
+    """The groups that were founded by what came out of an older one."""
+    younger = GroupMoveRow.project_id == project_id, GroupMoveRow.to_group_id > GroupMoveRow.from_group_id
+    return set(session.scalars(sa.select(GroupMoveRow.to_group_id).where(*younger)))
+
+
 def _standing() -> sa.Select[*tuple[Any, ...]]:
     fields = columns(Standing, ImageRow, GroupRow, image_id=ImageRow.id, founder=GroupRow.founder_hash)
     return sa.select(*fields).join(GroupRow, GroupRow.id == ImageRow.group_id)

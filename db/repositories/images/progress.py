@@ -39,6 +39,19 @@ def fetching(session: Session, project_id: ProjectId) -> Fetching:
     )
 
 
+def copies(session: Session, project_id: ProjectId) -> int:
+    """How many registered names have the bytes of an image that has another name already."""
+    named = (
+        sa.select(FetchRow.image_id, RegistrationRow.reference)
+        .join(RegistrationRow, RegistrationRow.id == FetchRow.registration_id)
+        .where(RegistrationRow.project_id == project_id)
+        .distinct()
+        .subquery()
+    )
+    names, images = session.execute(sa.select(sa.func.count(), sa.func.count(named.c.image_id.distinct()))).one()
+    return int(names - images)
+
+
 def behind(session: Session, most: int) -> str | None:
     """The address of the registration that is `most` places before the newest one, if it waits still.
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 
+import msgspec
 from fastapi import APIRouter
 from pydantic import Field
 
 from db.session import reading
 from service.labels.certificates import read_certificates
+from service.projects.savings import next_attempt
 from service.web.api.bodies import Body
+from service.web.api.savings import NextAttemptOut
 from service.web.edge.access import Guarded, ProjectDep
 from service.web.wiring import PartsDep
 
@@ -110,10 +114,12 @@ class CertificatesOut(Body):
     attempts: list[AttemptOut]
     due: DueOut | None
     sentence: str = Field(description="The promise for the whole project, to send to a customer.")
+    next_attempt: NextAttemptOut | None = Field(description="Null without a target, and while it is not counted yet.")
 
 
 @router.get("/api/projects/{project}/certificates", summary="Show what labels by machine are promised to be")
 def show_certificates(parts: PartsDep, project: ProjectDep) -> CertificatesOut:
     """The newest attempt comes first. Nothing is tried by asking."""
     with reading(parts.database) as session:
-        return CertificatesOut.of(read_certificates(session, project))
+        state, ahead = read_certificates(session, project), next_attempt(session, project)
+    return CertificatesOut.model_validate({**asdict(state), "next_attempt": msgspec.to_builtins(ahead)})

@@ -35,14 +35,30 @@ class RuleOut(BaseModel):
     words: str
 
 
+class NextAttemptOut(BaseModel):
+    """What the next attempt at a certificate may accept: a forecast from training labels and counts, not measured."""
+
+    version: int | None = Field(description="In use; null with the other numbers where nothing can be said.")
+    planned: int | None = Field(description="With so many sampled images it is tried.")
+    answered: int | None = Field(description="How many of them have been answered.")
+    missing: int | None = Field(description="So many more answers of the random stream bring them.")
+    others: int | None = Field(description="Images of the set that are not sampled: so many it could accept.")
+    expected: int | None = Field(description="So many by the training labels, which are harder than the set.")
+    at_least: int | None = Field(description="So many or more in 19 of 20 samples; 0 says nothing.")
+    labels: int = Field(description="How many training labels say so.")
+    words: str = Field(description="All of it, or why nothing can be said.")
+
+
 class SavingsOut(BaseModel):
     answers: int = Field(description="Answers of people to anything.")
     measuring: int = Field(description="How many of them went into measuring.")
     hours: float = Field(description="How long people worked; an answer counts as ten minutes at most.")
     saved: KnownOut = Field(description="Random labels for each chosen one at the same accuracy.")
+    saved_in_words: str = Field(description="Whether choosing the images has saved anything.")
     accuracy: KnownOut = Field(description="Of the champion on the collection.")
     gain: KnownOut = Field(description="Accuracy that the next `more` labels are expected to add.")
     more: int
+    next_attempt: NextAttemptOut | None = Field(description="Null without a target, and while it is not counted yet.")
     rules: list[RuleOut] = Field(description="Every rule of `policy.stop`.")
     stopped_by: RuleOut | None = Field(description="The rule that holds: no query is made while it does.")
 

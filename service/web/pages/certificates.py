@@ -18,6 +18,7 @@ from db.views import label_list
 from labeling.jobs import Role
 from labeling.types import ImageId, ProjectId
 from service.labels.certificates import NO_GOLD, RELATIVE, pictures_of, read_certificates
+from service.projects.savings import NOT_COUNTED, next_attempt
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.pages.rendering import page
 from service.web.wiring import PartsDep
@@ -39,6 +40,7 @@ class AcceptedImage:
 def show_certificates_page(request: Request, parts: PartsDep, caller: CallerDep, project: ProjectDep) -> Response:
     with reading(parts.database) as session:
         state, leads = read_certificates(session, project), caller.may(Role.ENGINEER)
+        ahead = next_attempt(session, project)
         surest, least = pictures_of(session, state.standing.id) if state.standing else ([], [])
         pictures = {
             "Most sure": _accepted(session, project.id, surest, leads=leads),
@@ -52,6 +54,8 @@ def show_certificates_page(request: Request, parts: PartsDep, caller: CallerDep,
         pictures=pictures,
         relative=RELATIVE,
         no_gold=NO_GOLD,
+        ahead=ahead,
+        not_counted=NOT_COUNTED,
     )
 
 

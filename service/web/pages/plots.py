@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 from fastapi import APIRouter, Response
+from fastapi.responses import RedirectResponse
 
 from db.session import reading
 from db.views import dashboard
@@ -46,11 +47,18 @@ def addresses(project_id: ProjectId, figures: Decoded) -> dict[str, str]:
 
 @router.get("/projects/{project}/plots/{file}", summary="The plot of a figure", response_class=Response)
 def show_plot(parts: PartsDep, project: ProjectDep, file: str) -> Response:
-    """SVG; drawn now, with the project's other plots, where it is not kept."""
+    """SVG; drawn now, with the project's other plots, where it is not kept.
+
+    The address of a figure as it was before leads to the plot as it is now.
+    """
     with reading(parts.database) as session:
         wanted = _drawable(decode(dashboard.figures(session, project.id)))
-    if file not in {known for known, _ in wanted.values()}:
-        raise NotFound("There is no such plot: the figure has changed since, or there is too little to draw.")
+    now = wanted.get(file.rpartition("-")[0])
+    if now is None:
+        raise NotFound("There is no such plot, or too little to draw.")
+    if file != now[0]:  # a page that was opened before the figure was counted again
+        address = f"/projects/{project.id}/plots/{now[0]}"
+        return RedirectResponse(address, status_code=307, headers={"Cache-Control": "no-store"})
     folder = parts.settings.home / "plots" / str(project.id)
     lock = parts.drawing.setdefault(project.id, Lock())
     alone = lock.acquire(blocking=False)

@@ -11,7 +11,7 @@ from service.figures.figures import name_of
 from service.figures.random_arm import RandomArm
 from service.labels.certificates import read_certificates
 from service.projects.next_action import MEASURED, next_action
-from service.projects.savings import savings_of
+from service.projects.savings import NOT_COUNTED, savings_of
 from service.web.edge.access import Guarded, ProjectDep
 from service.web.pages.rendering import page
 from service.web.wiring import PartsDep
@@ -38,4 +38,5 @@ def show_savings(request: Request, parts: PartsDep, project: ProjectDep) -> Resp
         computed_at=computed_at,
         ranking=ranking,
         measured=MEASURED,
+        not_counted=NOT_COUNTED,
     )

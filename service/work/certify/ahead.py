@@ -135,9 +135,11 @@ def _waits(
 ) -> bool:
     """Whether the largest size that the sample has would accept nothing by training labels, and can wait.
 
-    That needs a reserve that can lose another query's part, and no rule that ends the questions: such a rule may read
-    certifying answers, and which version is tried must not follow from them.
+    That needs a promise of precision, a reserve that can lose another query's part, and no rule that ends the
+    questions: such a rule may read certifying answers, and which version is tried must not follow from them.
     """
+    if terms.precision is None:
+        return False
     policy, look = project.config.policy, [one for one in planned if one.size <= len(found.asked)][-1]
     held, lost = np.count_nonzero(found.reserve), len(facts.shadows & set(facts.order.ids.tolist()))
     losing = policy.query_size * facts.share

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from db.repositories.certificates import audits, sets
 from db.repositories.certificates.adjudicated import adjudicated
 from db.repositories.certificates.certificates import Terms
+from db.repositories.images.groups import came_apart
 from db.repositories.queries import stream
 from db.repositories.reviews import overlaps
 from labeling.project import Project
@@ -45,7 +46,7 @@ class SetFacts:
 
     `adjudicated`: of which two people agree, or a lead decided; None where one person is enough. `once`: those that one
     person has answered while others take part. `disputed`: what people disagree about, and only a lead can decide.
-    `used_up`: the whole reserve was asked about, and nobody is asked now.
+    `used_up`: the whole reserve was asked about, and nobody is asked now. `apart`: the groups that came out of others.
     """
 
     order: Order
@@ -61,6 +62,7 @@ class SetFacts:
     disputed: frozenset[int]
     used_up: bool
     until: int
+    apart: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,7 @@ def read_set_facts(session: Session, project: Project, terms: Terms, now: dateti
         disputed=sample.disputed,
         used_up=not sample.left and not asked & sets.open_groups(session, project.id),
         until=sample.collection.until,
+        apart=frozenset(came_apart(session, project.id)),
     )
 
 
@@ -181,11 +184,13 @@ def _reasons(
     groups: Ids, scores: NDArray[np.float64], facts: SetFacts, lowest: float | None
 ) -> dict[str, NDArray[np.bool_]]:
     """Why a group is not in the set; one may have several reasons."""
+    later = groups > facts.until
     found = {
         "asked about by a query, or labelled otherwise": np.isin(groups, list(facts.touched)),
         "shadow picks": np.isin(groups, list(facts.shadows)),
         "asked about before these terms": np.isin(groups, list(facts.older)),
-        "arrived later": groups > facts.until,
+        "came out of another group later": later & np.isin(groups, list(facts.apart)),
+        "arrived later": later & ~np.isin(groups, list(facts.apart)),
     }
     return found if lowest is None else {**found, "under the frame": ~(scores >= lowest)}
 

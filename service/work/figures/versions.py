@@ -1,7 +1,7 @@
 """Counts what is known of a project's versions: the accuracy of each, what the champion confuses, and the rounds.
 
 In: the facts. Out: three figures. An accuracy is that on today's labels of the random stream where the version has
-predicted them, else what its report said.
+predicted them, else what its report said. Its interval speaks of the collection, like that of the stream's own figure.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from db.repositories.versions.versions import Promotion, Version
 from labeling.estimates import Estimate
+from labeling.quality.finite_samples import finite_share
 from labeling.quality.metrics import accuracy, confusion
 from labeling.types import Verdict
 from service.figures.accuracy import AccuracyByVersion, Cell, Confusion, OneVersion, Round, Rounds
@@ -58,7 +59,9 @@ def _one_version(facts: Facts, version: Version) -> OneVersion:
 
 def _estimate(facts: Facts, version: Version) -> Estimate:
     """On today's labels of the stream where it has predicted them; else what its report said when it was fitted."""
-    today, then = accuracy(*_answers(facts, version)), _reported(version)
+    said, truth = _answers(facts, version)
+    right, n = int(np.count_nonzero(said == truth)), len(said)
+    today, then = finite_share(right, n, max(facts.sample.groups, n)), _reported(version)
     return today if today.n >= then.n else then
 
 

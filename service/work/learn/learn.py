@@ -126,7 +126,7 @@ def learn(parts: Parts, project_id: ProjectId, trigger: Trigger) -> dict[str, in
     except NothingToLearnFrom as error:
         log.info("nothing to learn from", project=project_id, reason=error.message)
         return {"version": 0}
-    report = report_of(project, pin, pool, snapshot, classifier, sample.examples, left_out, now)
+    report = report_of(project, pin, pool, snapshot, classifier, sample, left_out, now)
     return {"version": _save(parts, project, pin, snapshot, classifier, report, trigger)}
 
 

@@ -15,10 +15,12 @@ from labeling.learn.snapshot import Snapshot
 from labeling.learn.training import FusedClassifier, predict_logits
 from labeling.project import Project
 from labeling.quality.comparison import calibration_error
-from labeling.quality.metrics import accuracy, macro_f1
+from labeling.quality.finite_samples import finite_share
+from labeling.quality.metrics import macro_f1
 from labeling.types import Example
 from labeling.vectors import shown_probs
 from service.work.pool.pool import EnginePin, Pool
+from service.work.pool.random_stream import Sample
 from service.work.pool.recipes import head_named
 from service.work.pool.training_set import truth_of
 
@@ -41,7 +43,7 @@ def report_of(
     pool: Pool,
     snapshot: Snapshot,
     classifier: FusedClassifier,
-    sample: Sequence[Example],
+    sample: Sample,
     left_out: list[dict[str, Any]],
     as_of: AsOf,
 ) -> dict[str, Any]:
@@ -76,18 +78,17 @@ def _counted(snapshot: Snapshot, weights: NDArray[np.float64] | None) -> dict[st
     return {"counted": float(weights.sum()), "doubted": doubted}
 
 
-def _measure(
-    classifier: FusedClassifier, pool: Pool, sample: Sequence[Example], classes: tuple[str, ...]
-) -> dict[str, Any]:
+def _measure(classifier: FusedClassifier, pool: Pool, sample: Sample, classes: tuple[str, ...]) -> dict[str, Any]:
     """Figures on the random stream; None, read "not yet known", while there are fewer than 30."""
-    ready = [example for example, _ in with_rows(pool, sample)]
+    ready = [example for example, _ in with_rows(pool, sample.examples)]
     judged_on = [example.label_id for example in ready]
     if len(ready) < MIN_LABELS:
         unknown = ("accuracy", "accuracy_interval", "macro_f1", "calibration_error")
         return {"random_labels": len(ready), "judged_on": judged_on, **dict.fromkeys(unknown)}
     logits, truth = predict_logits(classifier, pool.inputs.take(rows_in(pool, ready))), truth_of(ready, classes)
     probs = shown_probs(logits, classifier.temperature, classifier.bias)
-    right = accuracy(probs.argmax(axis=1), truth)
+    hits = int(np.count_nonzero(probs.argmax(axis=1) == truth))
+    right = finite_share(hits, len(truth), max(sample.groups, len(truth)))
     return {
         "random_labels": right.n,
         "judged_on": judged_on,

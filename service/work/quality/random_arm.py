@@ -28,8 +28,8 @@ from labeling.errors import BadArtifact, NotFound
 from labeling.estimates import Estimate
 from labeling.learn.training import predict_logits
 from labeling.project import Project
+from labeling.quality.finite_samples import finite_share
 from labeling.quality.learning_curve import expected_gain
-from labeling.quality.metrics import accuracy
 from labeling.quality.random_arm import LEAST_IMAGES, Arm, Payoff, Savings, at_labels, pays, random_arm, savings
 from labeling.types import Example, ProjectId
 from service.figures.estimates import Known, known
@@ -46,7 +46,7 @@ from service.work.wiring import Parts
 __all__ = ["GROWN", "refresh_random_arm"]
 
 PART = ":random_arm"
-FORMAT = "3"
+FORMAT = "4"
 GROWN = 1.1
 """The figure is counted anew when the sample has grown so many times."""
 COMPARED_AT = (40, 100, 300)
@@ -89,7 +89,8 @@ def refresh_random_arm(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         of_now = kept if kept is not None and kept.made_of == made_of else None
         if of_now is not None and of_now.rests_on >= MOST_IMAGES:
             return {}
-        examples = read_sample(session, project).examples
+        sample = read_sample(session, project)
+        examples = sample.examples
         planned = _planned(session, project_id, len(examples))
     grown = planned or kept is None or min(len(examples), MOST_IMAGES) >= GROWN * kept.rests_on
     if len(examples) < LEAST_IMAGES or (of_now is not None and not grown):
@@ -100,7 +101,7 @@ def refresh_random_arm(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         stream = stream.first(kept.rests_on)
     if len(stream.rows) < LEAST_IMAGES:
         return {}
-    figure = _count(parts, project, pool, stream, made_of)
+    figure = _count(parts, project, pool, stream, made_of, sample.groups)
     with transaction(parts.database) as session:
         acted = _compare_as_planned(parts, session, project, len(examples), figure)
         keep(session, project_id, [write(acted)], made_of, parts.now(), PART)
@@ -115,7 +116,7 @@ def _ready(project: Project, pool: Pool, examples: Sequence[Example]) -> _Stream
     return _Stream(rows[at], truth_of(examples, project.config.classes)[at], groups[at])
 
 
-def _count(parts: Parts, project: Project, pool: Pool, stream: _Stream, made_of: str) -> RandomArm:
+def _count(parts: Parts, project: Project, pool: Pool, stream: _Stream, made_of: str, groups: int) -> RandomArm:
     n, seed = len(stream.rows), project.config.policy.seed % 2**63
     arms = parts.memo.get(  # hundreds of fits
         ("random arm", project.id),
@@ -132,7 +133,7 @@ def _count(parts: Parts, project: Project, pool: Pool, stream: _Stream, made_of:
     return RandomArm(
         rests_on=n,
         arm=[ArmPoint(one.labels, known(one.accuracy)) for one in arms if one.labels],
-        ours=[OurPoint(number, labels, known(_share(one))) for number, labels, one in ours],
+        ours=[OurPoint(number, labels, known(_share(one, groups))) for number, labels, one in ours],
         difference=known(difference),
         pays=payoff.value,
         saved=_saved(saved),
@@ -183,8 +184,9 @@ def _spread(everyone: Sequence[Version]) -> list[Version]:
     return [everyone[i] for i in at]
 
 
-def _share(right: NDArray[np.float64]) -> Estimate:
-    return accuracy(right.astype(np.int64), np.ones(len(right), np.int64))
+def _share(right: NDArray[np.float64], groups: int) -> Estimate:
+    """The share of right outcomes (N,) among a collection of so many groups."""
+    return finite_share(int(right.sum()), len(right), max(groups, len(right)))
 
 
 def _saved(found: Savings | None) -> Known:

@@ -10,6 +10,8 @@ import sqlalchemy as sa
 
 from db.repositories.certificates import certificates, sets
 from db.repositories.deletions import images as deleted_images
+from db.repositories.images import groups
+from db.repositories.images.groups import Move
 from db.repositories.reviews.reviews import is_open
 from db.repositories.versions import versions
 from db.session import reading, transaction
@@ -27,7 +29,7 @@ from db.tables import (
 from labeling.certify.plan import sizes_left
 from labeling.project import CertificateTerms
 from labeling.promote.judgement import Sample
-from labeling.types import NONE_OF_THESE, LabelSource, ReviewKind, Verdict
+from labeling.types import NONE_OF_THESE, ImageId, LabelSource, ProjectId, ReviewKind, Verdict
 from service.work.select.replay import replay_query
 from tests import factories
 from tests.service.certify.ground import POLICY, TERMS, Certifying
@@ -367,8 +369,8 @@ def test_newcomers_belong_to_no_set_before_the_stream_has_caught_up(make: MakeGr
     made.play(2)
     late = add_images(made.ground, 30, True)
     with transaction(made.ground.parts.database) as session:
-        groups = sa.select(ImageRow.group_id).where(ImageRow.id.in_(late))
-        for at, group in enumerate(session.scalars(groups).all()):
+        of = sa.select(ImageRow.group_id).where(ImageRow.id.in_(late))
+        for at, group in enumerate(session.scalars(of).all()):
             session.get_one(GroupRow, group).position = at / 100_000  # under the cursor
 
     made.certify()
@@ -376,6 +378,26 @@ def test_newcomers_belong_to_no_set_before_the_stream_has_caught_up(make: MakeGr
     [found] = made.all()
     assert found.report["outside"]["arrived later"] >= 30
     assert not set(late) & made.labels().keys()
+
+
+def test_an_image_that_came_out_of_its_group_is_in_no_set_and_counted_with_its_reason(make: MakeGround) -> None:
+    made = make()
+    made.certify()
+    made.play(1)
+    made.version()
+    made.play(2)
+    image = made.ground.pool[-1]
+    with transaction(made.ground.parts.database) as session:
+        session.execute(sa.delete(ShadowPickRow))
+        group = session.get_one(ImageRow, image).group_id or 0
+        divided = [Move(ImageId(image), group, "of its own", 0.00001)]  # in the stream before the last that was asked
+        groups.move(session, ProjectId(made.id), divided, "its members have different labels", made.ground.clock())
+
+    made.certify()
+
+    [found] = made.all()
+    assert found.report["outside"]["came out of another group later"] == 1
+    assert found.report["outside"]["arrived later"] == 0 and image not in made.labels()
 
 
 def test_when_only_accepted_images_are_left_the_rest_of_the_reserve_is_asked_and_no_accepted_one(

@@ -118,6 +118,7 @@ def test_a_target_that_the_set_is_too_small_for_is_said_with_what_could_be_shown
     assert 40 < ahead.planned < 80 and ahead.delta == pytest.approx(0.1)  # the whole reserve, and all of delta
     assert ahead.reachable is not None and ahead.reachable < 0.97
     assert f"at most {100 * ahead.reachable:.1f} % can be shown" in ahead.words
+    assert "others" not in ahead.words
 
 
 def _labelled(made: Certifying) -> set[int]:

@@ -47,7 +47,7 @@ class Cli:
 
     def __call__(self, *words: str, **settings: str) -> Result:
         environment = {"HARDCASE_HOME": str(self.home), "HARDCASE_LABEL_STUDIO_URL": "http://127.0.0.1:9"}
-        return CliRunner().invoke(app, list(words), env={**environment, **settings, "COLUMNS": "200"})
+        return CliRunner().invoke(app, list(words), env={**environment, "COLUMNS": "200", **settings})
 
     def document(self, *words: str, code: int = 0) -> Any:
         """Type the command with --json: exactly one document comes."""
@@ -55,6 +55,11 @@ class Cli:
         assert done.exit_code == code, done.output
         assert done.stdout.count("\n") == 1
         return json.loads(done.stdout)
+
+
+def fits(done: Result, columns: int = 80) -> bool:
+    """Whether no line is longer, and nothing is cut off."""
+    return done.exit_code == 0 and max(map(len, done.stdout.splitlines())) <= columns and "…" not in done.stdout
 
 
 @pytest.fixture
@@ -274,7 +279,16 @@ def test_a_project_is_shown_to_people_too(animals: Cli) -> None:
     [
         (b"name: [", "not valid YAML"),
         (b"name: animals\n", "labels: Field required"),
-        (b"name: animals\nlabels: [cat, dog]\ncolour: red\n", "colour: Extra inputs"),
+        (b"name: animals\nlabels: [cat, dog]\ncolour: red\n", "colour: there is no such key here (line 3)"),
+        (
+            b"name: a\nlabels: [cat, dog]\nGuidlines: x\n",
+            "Guidlines: there is no such key here. Did you mean `guidelines`?",
+        ),
+        (b"name: a\nlabels: [cat, dog]\npolicy: {shares: {rereview: 0.1}}\n", "Did you mean `re_review`?"),
+        (
+            b"name: a\nlabels: [{name: cat, descripton: x}, dog]\n",
+            "labels.0.descripton: there is no such key here. Did",
+        ),
         (b"name: animals\nlabels: [cat, \xff]\n", "UTF-8"),
         (b"", "must hold `name:`"),
     ],
@@ -472,6 +486,23 @@ def test_status_of_a_new_project_has_nothing_to_tell(animals: Cli) -> None:
     assert "champion: none yet" in said.stdout
 
 
+def test_status_counts_byte_identical_copies(animals: Cli) -> None:
+    engine = make_engine(f"sqlite:///{animals.home / 'hardcase.db'}")
+    with transaction(engine) as session:
+        project = projects.by_name(session, "animals")
+        image = factories.image(session, project.id, reserved=False)
+        for name in ("a.png", "b.png", "c.png"):
+            factories.fetch(session, factories.registration(session, project.id, name), image)
+        again = factories.registration(session, project.id, "a.png", revision=1)
+        factories.fetch(session, again, image)  # the same file, read again
+    engine.dispose()
+
+    assert animals.document("status", "animals")["copies"] == 2
+    assert (
+        "2 of the names are byte-identical copies: the same bytes are one image." in animals("status", "animals").stdout
+    )
+
+
 def test_undecided_lists_who_could_not_tell_and_what_is_next(animals: Cli) -> None:
     engine = make_engine(f"sqlite:///{animals.home / 'hardcase.db'}")
     with transaction(engine) as session:
@@ -501,6 +532,7 @@ def test_jobs_list_shows_what_failed_and_retry_forgets_it(animals: Cli) -> None:
 
     assert {(f["step"], f["dead"]) for f in listed["failures"]} == {("fetch", True), ("job:learn", False)}
     assert "no [image]" in said.stdout
+    assert fits(animals("jobs", "list", COLUMNS="80"))
     assert only_fetch == {"retried": 1}
     assert animals.document("jobs", "retry", "animals") == {"retried": 1}
     assert animals.document("jobs", "list")["failures"] == []

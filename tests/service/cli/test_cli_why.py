@@ -15,7 +15,7 @@ from labeling.project import Policy, Project
 from labeling.types import ImageId, ReviewKind
 from service.work.select.query import choose_query
 from tests import factories
-from tests.service.cli.test_cli import Cli
+from tests.service.cli.test_cli import Cli, fits
 from tests.service.labelled_pool import Ground, add_champion, make_ground
 from tests.service.web_client import bearer, make_key, web
 
@@ -74,6 +74,7 @@ def test_why_is_readable(home: Home) -> None:
         "query 1",
     ):
         assert words in told, words
+    assert fits(home.cli("why", str(home.image), COLUMNS="80"))
 
 
 def test_an_image_that_is_not_there_and_several_projects_are_said(

@@ -141,6 +141,11 @@ def test_figures_of_accuracy_rest_on_random_labels_and_count_none_of_these_as_er
     assert (row["n"], row["promoted"], row["champion"], row["known"]) == (48, True, True, True)
     assert row["accuracy"] == pytest.approx(right / 48, abs=1e-4)
     assert row["lower"] < row["accuracy"] < row["upper"]
+    same = kept["random_stream"].data["on_collection"]
+    assert [row[key] for key in ("accuracy", "lower", "upper", "n")] == [
+        same["value"],
+        *map(same.get, ("lower", "upper", "n")),
+    ]
     cells = {(cell["truth"], cell["said"]): cell["count"] for cell in kept["confusion"].data["counts"]}
     assert cells == {(0, 0): right, (None, 0): 48 - right}
 

@@ -18,6 +18,7 @@ from PIL import Image
 from sqlalchemy import func, select
 
 from db.repositories.images import groups
+from db.repositories.images.progress import copies
 from db.repositories.projects import projects
 from db.repositories.running import failures
 from db.session import reading, transaction
@@ -133,6 +134,8 @@ def test_a_folder_becomes_images_with_their_text_and_folder_and_twice_changes_no
     assert (first.new, first.same, first.ignored) == (3, 0, {".doc": 1, "hidden files and folders": 1})
     assert (again.new, again.changed, again.same) == (0, 0, 3)
     assert fetched == [{"done": 3, "failed": 0, "left": 0}, {"done": 0, "failed": 0, "left": 0}]
+    with reading(world.parts.database) as session:
+        assert copies(session, world.project.id) == 1
     assert (world.count(ImageRow), world.count(FetchRow), world.count(LabelRow)) == (2, 3, 0)
     tabby = next(row for row in world.all(ImageRow) if row.text)
     assert (tabby.text, tabby.details, tabby.format) == ("a tabby", {"folder": "cat"}, "PNG")

@@ -308,7 +308,8 @@ def test_a_file_with_a_mistake_makes_the_job_wait(house: House) -> None:
         ("smtp: {host: m, from: 'a@example.com\\nBcc: b@c.de'}", "an e-mail address"),
         ("smtp: {host: m, from: a@b.de}\nmail: {x: {to: ['Ann <a@b.de>']}}", "an e-mail address"),
         ("smtp: {host: m, from: a@b.de}\nmail: {x: {to: [a@b.de], wants: [gossip]}}", "mail.x.wants"),
-        ("webhooks: {chat: {url: 'https://a.example/x', secret: s}}", "Extra inputs"),
+        ("webhooks: {chat: {url: 'https://a.example/x', secret: s}}", "webhooks.chat.secret: there is no such key"),
+        ("webhooks: {chat: {ulr: 'https://a.example/x'}}", "Did you mean `url`?"),
         ("webhooks: [", "cannot be read"),
     ],
 )

@@ -14,8 +14,9 @@ from labeling.errors import Invalid
 from labeling.jobs import Role, Trigger
 from labeling.project import CertificateTerms, Policy, Project, Stop
 from labeling.types import ReviewKind
+from service.figures.estimates import Known
 from service.projects.project_file import parse_project
-from service.projects.savings import Savings, savings_of
+from service.projects.savings import Savings, saved_in_words, savings_of
 from service.work.learn.learn import learn
 from service.work.quality.random_arm import refresh_random_arm
 from service.work.select.query import choose_query
@@ -62,6 +63,23 @@ def test_without_rules_people_are_asked_and_what_is_not_known_says_so(make: Call
     assert asked(ground) == 8
     assert (found(ground).rules, found(ground).stopped_by) == ([], None)
     assert not found(ground).gain.known and not found(ground).saved.known
+
+
+@pytest.mark.parametrize(
+    ("value", "lower", "upper", "words"),
+    [
+        (None, None, None, "not yet known"),
+        (2.0, 1.4, 3.1, "saved answers: a random sample needs 1.40 times as many at least"),
+        (3.0, 1.1, None, "saved answers: a random sample needs 1.10 times as many at least"),
+        (1.2, 0.9, 1.6, "not known to have saved anything"),
+        (0.9, 0.5, None, "not known to have saved anything"),
+        (0.6, 0.4, 0.8, "saved nothing: a random sample needs 0.80 times as many at most"),
+    ],
+)
+def test_where_nothing_was_saved_it_says_so(
+    value: float | None, lower: float | None, upper: float | None, words: str
+) -> None:
+    assert words in saved_in_words(Known(known=value is not None, n=50, value=value, lower=lower, upper=upper))
 
 
 def test_a_limit_of_answers_stops_the_queries_until_somebody_forces_one(make: Callable[..., Ground]) -> None:
@@ -123,6 +141,7 @@ def test_page_api_and_command_tell_the_same(make: Callable[..., Ground], databas
     assert given["stopped_by"] == {"key": "answers", "holds": True, "words": "1 of 1 answers"}
     assert [rule["holds"] for rule in given["rules"]] == [False, True]
     assert "People are asked no more: 1 of 1 answers." in page
+    assert given["saved_in_words"] in page and given["saved_in_words"] in Cli(tmp_path)("savings", "animals").stdout
     assert "accuracy on the collection: not yet known; enough from 90.0% on" in page
 
 

@@ -22,7 +22,7 @@ from service.work.quality.next_action.refresh import ASSUMED_S, refresh_next_act
 from tests import factories
 from tests.answering import answer
 from tests.conftest import NOW
-from tests.service.cli.test_cli import Cli
+from tests.service.cli.test_cli import Cli, fits
 from tests.service.labelled_pool import REVISION, Ground, add_champion, make_ground, prelabel
 from tests.service.web.test_web_pages import HTML, log_in
 from tests.service.web_client import bearer, make_key, web
@@ -202,6 +202,7 @@ def test_page_api_and_command_say_the_same_and_that_it_is_not_measured(
     assert nothing.startswith("Not counted yet")
     assert typed.startswith("Expected by a model") and "by money: 36 USD an hour" in typed
     assert command["first"][0]["reason"] in typed
+    assert fits(Cli(tmp_path)("next", "animals", "--limit", "3", COLUMNS="80"))
     assert given["ranking"] == command
     assert len(command["first"]) == 3
     person = next(one for one in command["actions"] if one["action"] == "person")

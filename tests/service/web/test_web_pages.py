@@ -423,17 +423,19 @@ def test_hostile_classes_are_text_in_a_plot(
     assert not any(bad in one for one in drawn for bad in ("<script", "<img", "<svg onload"))
 
 
-def test_a_plot_of_a_figure_that_has_changed_is_not_there_and_one_that_cannot_be_drawn_says_so(
+def test_a_plot_of_a_figure_that_was_counted_again_is_that_of_now_and_one_that_cannot_be_drawn_says_so(
     client: TestClient, database: sa.Engine, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(database, project, ImageStore(str(tmp_path / "media")))
     log_in(client, make_key(database, Role.READ))
     monkeypatch.setattr("service.web.pages.plots.DRAWS", ["false"])
 
-    gone = client.get("/projects/1/plots/confusion-0123456789abcdef.svg")
+    of_before = client.get("/projects/1/plots/confusion-0123456789abcdef.svg", follow_redirects=False)
+    absent = client.get("/projects/1/plots/confusions-0123456789abcdef.svg")
     failed = client.get(_plots(client)[0])
 
-    assert (gone.status_code, failed.status_code) == (404, 503)
+    assert (of_before.status_code, absent.status_code, failed.status_code) == (307, 404, 503)
+    assert of_before.headers["location"] in _plots(client) and of_before.headers["cache-control"] == "no-store"
     assert "could not be drawn" in failed.text
 
 
