@@ -13,10 +13,9 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from labeling.errors import Invalid
 from labeling.estimates import Estimate
 from labeling.project import Gate
-from labeling.promote.pair import Measure, Pair, answers_of
+from labeling.promote.pair import Measure, Pair, pair_of
 from labeling.promote.power import OFTEN, Power, power
 from labeling.types import Verdict
 
@@ -132,7 +131,7 @@ def judge(
     if n < gate.min_labels:
         short = f"There are {n} {sample}; the gate needs {gate.min_labels}, so nothing is decided yet."
         return Judgement(Verdict.NOT_YET_KNOWN, (short,), n, carried_by=sample, stream=stream)
-    _check(candidate, champion, n)
+    pair = pair_of(candidate, champion, truth, gate, groups)
     verdicts, advice = earlier_verdicts + 1, (*_beside(stream), _advice(earlier_verdicts + 1, sample))
     if np.array_equal(candidate, champion, equal_nan=True):
         same = f"It gives the same probabilities as {champion_name} on all {n} {sample}."
@@ -145,7 +144,6 @@ def judge(
             verdicts=verdicts,
             stream=stream,
         )
-    pair = _pair(candidate, champion, truth, gate, groups)
     gain, interval = pair.gain, pair.interval(rng)
     least = pair.resampled(rng, 2 * gate.confidence - 1)[0]
     passed, lower = gain >= 0 and least > -gate.margin, least if pair.groups_that_differ >= FLIPS_TO_BOUND else None
@@ -182,27 +180,8 @@ def difference(
     >>> difference(right, wrong, np.zeros(40, int), Gate(), np.random.default_rng(0)).value
     1.0
     """
-    n = len(truth)
-    _check(candidate, champion, n)
-    pair = _pair(candidate, champion, truth, gate)
-    return Estimate(pair.gain, *pair.interval(rng), n)
-
-
-def _pair(
-    candidate: NDArray[np.floating],
-    champion: NDArray[np.floating],
-    truth: NDArray[np.integer],
-    gate: Gate,
-    groups: NDArray[np.integer] | None = None,
-) -> Pair:
-    """Without groups every image is its own."""
-    of = np.arange(len(truth)) if groups is None else groups
-    return Pair(answers_of(candidate), answers_of(champion), truth, of, Measure(gate.measure), candidate.shape[1])
-
-
-def _check(candidate: NDArray[np.floating], champion: NDArray[np.floating], n: int) -> None:
-    if candidate.shape != champion.shape or len(candidate) != n:
-        raise Invalid(f"Shapes {candidate.shape} and {champion.shape} for {n} truths cannot be compared.")
+    pair = pair_of(candidate, champion, truth, gate)
+    return Estimate(pair.gain, *pair.interval(rng), len(truth))
 
 
 def _gain(pair: Pair, interval: tuple[float, float], images: str, champion_name: str) -> str:
