@@ -6,6 +6,6 @@ Offers `advice.advice`, `history.history`, `measuring.cost_of_measuring`, `measu
 `pseudonyms.names_are_exported`, `pseudonyms.shown_name`, `savings.Savings`, `savings.savings_of`, `savings.stop_rule`,
 `version_comparison.Between`, `version_comparison.Flip`, `version_comparison.FlippedImage`, `version_comparison.KIND`,
 `version_comparison.MOST_IMAGES`, `version_comparison.VersionComparison`, `version_comparison.between`,
-`version_comparison.two_versions`, `versions.Card`, `versions.ListedVersion`, `versions.OneVerdict`,
-`versions.ShownVersion`, `versions.listed`, `versions.shown`, `written_texts.Plain`.
+`version_comparison.newest_comparison`, `version_comparison.two_versions`, `versions.Card`, `versions.ListedVersion`,
+`versions.OneVerdict`, `versions.ShownVersion`, `versions.listed`, `versions.shown`, `written_texts.Plain`.
 """

@@ -15,10 +15,11 @@ from db.repositories.certificates import certificates
 from db.repositories.engines import reports
 from db.repositories.versions import versions
 from db.repositories.versions.versions import Version
+from db.views import label_list
 from labeling.conversion import convert
 from labeling.errors import Conflict, Invalid
 from labeling.project import Project
-from labeling.types import ProjectId
+from labeling.types import ImageId, ProjectId
 
 __all__ = [
     "KIND",
@@ -116,6 +117,8 @@ class VersionComparison(msgspec.Struct, kw_only=True):
     """Some of them, those first of which both are surest."""
     unlisted: int
     """Of the flipped ones, how many of the random stream's reserve are not named, because a certificate is planned."""
+    hidden: int = 0
+    """Of the named ones, how many are not shown to this reader, because a blind review is open."""
     at: datetime | None = None
     """When it was computed."""
 
@@ -147,10 +150,12 @@ def two_versions(session: Session, project_id: ProjectId, first: int | None, sec
     return one.number, other.number
 
 
-def newest_comparison(session: Session, project: Project, first: int, second: int) -> VersionComparison | str | None:
+def newest_comparison(
+    session: Session, project: Project, first: int, second: int, *, leads: bool = True
+) -> VersionComparison | str | None:
     """The comparison of these two that was made last, without what may not be shown now; None where there is none.
 
-    A text says why they could not be compared.
+    A text says why they could not be compared. `leads`: the reader may see what a blind review hides.
     """
     found = reports.newest_of(session, project.id, KIND, {"first": first, "second": second})
     if found is None:
@@ -165,6 +170,14 @@ def newest_comparison(session: Session, project: Project, first: int, second: in
     if made.from_stream and certificates.is_to_be_tried(session, project.id):
         made.test, made.why, made.withheld = None, NOT_THE_STREAM, NOT_THE_STREAM
         made.unlisted, made.images = made.unlisted + len(made.images), []
+    return made if leads else _without_blind(session, made)
+
+
+def _without_blind(session: Session, made: VersionComparison) -> VersionComparison:
+    """The same without images that somebody is being asked about blind."""
+    blind = label_list.blind_and_open(session, [ImageId(one.image_id) for one in made.images])
+    shown = [one for one in made.images if one.image_id not in blind]
+    made.hidden, made.images = len(made.images) - len(shown), shown
     return made
 
 

@@ -99,6 +99,8 @@ ROUTES: dict[str, dict[str, Access]] = {
     f"{_P}/snapshots/{{snapshot}}/changes": {"GET": _READ},
     f"{_P}/releases/{{snapshot}}": {"GET": _READ},
     f"{_P}/versions": {"GET": _READ, "POST": _ENGINEER},
+    f"{_P}/versions/{{number}}": {"GET": _READ},
+    f"{_P}/versions/{{number}}/comparison": {"GET": _READ, "POST": _ENGINEER},
     f"{_P}/promotions": {"GET": _READ, "POST": _ENGINEER},
     f"{_P}/history": {"GET": _READ},
     f"{_P}/engines": {"GET": _READ},
