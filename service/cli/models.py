@@ -16,7 +16,7 @@ from db.session import reading, transaction
 from service.cli import work
 from service.cli.loaded import loaded
 from service.cli.output import AsJson, ProjectName, author, emit, in_project, table
-from service.projects.version_comparison import MOST_IMAGES, VersionComparison, between, two_versions
+from service.projects.version_comparison import MOST_IMAGES, VersionComparison, sentence, two_versions
 from service.projects.versions import Card, ListedVersion, OneVerdict, ShownVersion, listed, shown
 
 app = typer.Typer(no_args_is_help=True)
@@ -148,7 +148,7 @@ def _accuracy(version: ShownVersion) -> str:
 
 
 def _comparison(made: VersionComparison) -> Iterator[Table | str]:
-    yield between(made)
+    yield sentence(made)
     if made.test is not None and (made.test.passes is not None or made.test.fails is not None):
         yield _power(made.test.passes, made.test.fails)
     yield f"Of {made.pool} images that both predict they say different classes of {made.flipped}."

@@ -5,7 +5,7 @@ Offers `advice.advice`, `history.history`, `measuring.cost_of_measuring`, `measu
 `project_file.check_project`, `project_file.parse_project`, `project_file.retired_keys`, `pseudonyms.exported_name`,
 `pseudonyms.names_are_exported`, `pseudonyms.shown_name`, `savings.Savings`, `savings.savings_of`, `savings.stop_rule`,
 `version_comparison.Between`, `version_comparison.Flip`, `version_comparison.FlippedImage`, `version_comparison.KIND`,
-`version_comparison.MOST_IMAGES`, `version_comparison.VersionComparison`, `version_comparison.between`,
-`version_comparison.newest_comparison`, `version_comparison.two_versions`, `versions.Card`, `versions.ListedVersion`,
+`version_comparison.MOST_IMAGES`, `version_comparison.VersionComparison`, `version_comparison.newest_comparison`,
+`version_comparison.sentence`, `version_comparison.two_versions`, `versions.Card`, `versions.ListedVersion`,
 `versions.OneVerdict`, `versions.ShownVersion`, `versions.listed`, `versions.shown`, `written_texts.Plain`.
 """

@@ -29,8 +29,8 @@ __all__ = [
     "Flip",
     "FlippedImage",
     "VersionComparison",
-    "between",
     "newest_comparison",
+    "sentence",
     "two_versions",
 ]
 
@@ -181,7 +181,7 @@ def _without_blind(session: Session, made: VersionComparison) -> VersionComparis
     return made
 
 
-def between(found: VersionComparison) -> str:
+def sentence(found: VersionComparison) -> str:
     """The paired test in a sentence."""
     if found.test is None:
         return f"Not yet known: {found.why}"

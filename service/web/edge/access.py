@@ -145,6 +145,8 @@ ROUTES: dict[str, dict[str, Access]] = {
     "/projects/{project}/groups": {"GET": _SEES},
     "/projects/{project}/images/{image_id}": {"GET": _SEES},
     "/projects/{project}/certificates": {"GET": _SEES},
+    "/projects/{project}/models": {"GET": _SEES},
+    "/projects/{project}/models/{number}": {"GET": _SEES, "POST": _HANDLES},
     "/projects/{project}/machine-labels": {"GET": _SEES},
     "/projects/{project}/savings": {"GET": _SEES},
     "/projects/{project}/machine-labels/download": {"GET": _HANDLES},

@@ -22,8 +22,8 @@ from service.projects.version_comparison import (
     KIND,
     NOT_THE_STREAM,
     VersionComparison,
-    between,
     newest_comparison,
+    sentence,
     two_versions,
 )
 from service.projects.versions import ListedVersion, ShownVersion, listed, shown
@@ -95,7 +95,7 @@ def test_from_a_hundred_images_of_the_stream_it_rests_on_them_as_the_verdict_doe
     assert found.from_stream and found.test is not None and found.test.images == 100
     assert found.test.difference == pytest.approx(verdict["gain"], abs=1e-6)
     assert found.test.worse > found.test.better and found.test.p_value < 0.05
-    assert "against version 1" in between(found) and "exact" in between(found)
+    assert "against version 1" in sentence(found) and "exact" in sentence(found)
 
 
 def test_the_other_way_round_it_is_the_opposite(ground: Ground) -> None:
@@ -203,7 +203,7 @@ def test_what_was_computed_by_the_stream_before_is_not_handed_out_either(measure
     open_, closed = kept
     assert isinstance(open_, VersionComparison) and open_.test is not None and open_.images
     assert isinstance(closed, VersionComparison) and closed.test is None and not closed.images
-    assert NOT_THE_STREAM in between(closed) and closed.withheld == NOT_THE_STREAM
+    assert NOT_THE_STREAM in sentence(closed) and closed.withheld == NOT_THE_STREAM
 
 
 def test_one_version_says_nothing_of_the_stream_while_one_is_planned(measured: Ground) -> None:
