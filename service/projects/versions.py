@@ -7,10 +7,10 @@ a certificate is to be tried, nothing is said of how right a version is on the r
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from sqlalchemy.orm import Session
@@ -22,6 +22,7 @@ from labeling.conversion import decode
 from labeling.errors import BadArtifact
 from labeling.jobs import Trigger
 from labeling.project import Project
+from labeling.types import VersionId
 from service.figures.accuracy import AccuracyByVersion, Confusion, OneVersion
 from service.figures.estimates import Known, known
 from service.figures.figures import stored
@@ -29,6 +30,8 @@ from service.projects.version_comparison import NOT_THE_STREAM
 
 __all__ = ["Card", "ListedVersion", "OneVerdict", "Recall", "ShownVersion", "listed", "shown"]
 
+STREAM_BESIDE = "of the random stream the difference is"
+"""The words of a reason that says what the stream shows beside a verdict that training images carry."""
 OLD_BASIS = "images of the random stream"
 """What carried a verdict of an older hardcase, which did not say."""
 JUDGED = "not judged yet"
@@ -153,8 +156,9 @@ def listed(session: Session, project: Project) -> list[ListedVersion]:
     about: dict[int, list[Promotion]] = {one.id: [] for one in saved}
     for verdict in versions.promotions(session, project.id):
         about[verdict.version_id].append(verdict)
+    read = _Verdicts(numbers, certificates.is_to_be_tried(session, project.id))
     return [
-        _listed(one, about[one.id], numbers, is_champion=champion is not None and champion.id == one.id)
+        _listed(one, about[one.id], read, is_champion=champion is not None and champion.id == one.id)
         for one in reversed(saved)
     ]
 
@@ -167,25 +171,51 @@ def shown(session: Session, home: Path, project: Project, number: int) -> ShownV
     is_champion = champion is not None and champion.id == version.id
     card, damage = _card(home, version)
     withheld = NOT_THE_STREAM if certificates.is_to_be_tried(session, project.id) else ""
-    report = version.report
+    read, report = _Verdicts(numbers, bool(withheld)), version.report
     return ShownVersion(
-        listed=_listed(version, verdicts, numbers, is_champion=is_champion),
+        listed=_listed(version, verdicts, read, is_champion=is_champion),
         card=card,
         damage=damage,
         labels_by_class=dict(report.get("examples_by_class", {})),
         without_examples=list(report.get("classes_without_examples", ())),
         left_out=len(report.get("left_out", ())),
         calibration_labels=int(report.get("calibration_labels", 0)),
-        verdicts=[_verdict(one, numbers) for one in reversed(verdicts)],
+        verdicts=[read.shown(one) for one in reversed(verdicts)],
         accuracy=known(None) if withheld else _accuracy(session, project, number),
         recall=_recall(session, project, number) if is_champion and not withheld else [],
         withheld=withheld,
     )
 
 
-def _listed(
-    version: Version, verdicts: Sequence[Promotion], numbers: dict[Any, int], *, is_champion: bool
-) -> ListedVersion:
+@dataclass(frozen=True, slots=True)
+class _Verdicts:
+    """Reads verdicts: `numbers` of versions by id; `withholds` what the stream shows beside a verdict."""
+
+    numbers: Mapping[VersionId, int]
+    withholds: bool
+
+    def shown(self, one: Promotion) -> OneVerdict:
+        report, by_hand = one.report, one.trigger is Trigger.HAND
+        lower, upper = report.get("interval") or (None, None)
+        power = report.get("power") or {}
+        return OneVerdict(
+            at=one.created_at,
+            verdict=one.verdict.value,
+            by=one.author,
+            by_hand=by_hand,
+            against=None if one.champion_id is None else self.numbers.get(one.champion_id),
+            reasons=[why for why in one.reasons if not (self.withholds and STREAM_BESIDE in why)],
+            basis="" if by_hand else str(report.get("carried_by", OLD_BASIS)),
+            images=int(report.get("labels", 0)),
+            gain=report.get("gain") if lower is not None else None,
+            lower=lower,
+            upper=upper,
+            passes=power.get("passes"),
+            fails=power.get("fails"),
+        )
+
+
+def _listed(version: Version, verdicts: Sequence[Promotion], read: _Verdicts, *, is_champion: bool) -> ListedVersion:
     newest = verdicts[-1] if verdicts else None
     measured = [one for one in verdicts if one.verdict in versions.GATE_VERDICTS and one.trigger is not Trigger.HAND]
     return ListedVersion(
@@ -196,28 +226,7 @@ def _listed(
         champion=is_champion,
         verdict=newest.verdict.value if newest else JUDGED,
         by_hand=newest is not None and newest.trigger is Trigger.HAND,
-        measured=_verdict(measured[-1], numbers) if measured else None,
-    )
-
-
-def _verdict(one: Promotion, numbers: dict[Any, int]) -> OneVerdict:
-    report, by_hand = one.report, one.trigger is Trigger.HAND
-    lower, upper = report.get("interval") or (None, None)
-    power = report.get("power") or {}
-    return OneVerdict(
-        at=one.created_at,
-        verdict=one.verdict.value,
-        by=one.author,
-        by_hand=by_hand,
-        against=None if one.champion_id is None else numbers.get(one.champion_id),
-        reasons=list(one.reasons),
-        basis="" if by_hand else str(report.get("carried_by", OLD_BASIS)),
-        images=int(report.get("labels", 0)),
-        gain=report.get("gain") if lower is not None else None,
-        lower=lower,
-        upper=upper,
-        passes=power.get("passes"),
-        fails=power.get("fails"),
+        measured=read.shown(measured[-1]) if measured else None,
     )
 
 

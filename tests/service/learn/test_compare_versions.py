@@ -217,6 +217,22 @@ def test_one_version_says_nothing_of_the_stream_while_one_is_planned(measured: G
     assert found.withheld == NOT_THE_STREAM
 
 
+def test_what_the_stream_shows_beside_a_verdict_is_left_out_too(
+    database: sa.Engine, tmp_path: Path, make_project: MakeProject
+) -> None:
+    ground = versions_ground.two_versions(database, tmp_path, make_project, answered=35)
+    before = one(ground, 2), every(ground)[0]
+    plan_a_certificate(ground)
+
+    found = one(ground, 2), every(ground)[0]
+
+    beside = [why for why in before[0].verdicts[0].reasons if "On 35 images of the random stream the difference" in why]
+    assert len(beside) == 1 and before[1].measured is not None and found[1].measured is not None
+    for given, left in ((before[0].verdicts[0], found[0].verdicts[0]), (before[1].measured, found[1].measured)):
+        assert left.reasons == [why for why in given.reasons if why not in beside]
+        assert left.gain == given.gain is not None
+
+
 # --- the job and its report -----------------------------------------------------------------------------
 
 
