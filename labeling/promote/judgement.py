@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from labeling.estimates import Estimate
 from labeling.project import Gate
 from labeling.promote.pair import Measure, Pair, pair_of
-from labeling.promote.power import OFTEN, Power, power
+from labeling.promote.power import LOSS, OFTEN, Power, power
 from labeling.types import Verdict
 
 __all__ = [
@@ -147,7 +147,7 @@ def judge(
     gain, interval = pair.gain, pair.interval(rng)
     least = pair.resampled(rng, 2 * gate.confidence - 1)[0]
     passed, lower = gain >= 0 and least > -gate.margin, least if pair.groups_that_differ >= FLIPS_TO_BOUND else None
-    detects = power(n, pair.flips, gate) if pair.measure is Measure.ACCURACY else None
+    detects = power(*pair.independent, gate) if pair.measure is Measure.ACCURACY else None
     compared = f"{_gain(pair, interval, f'{n} {sample}', champion_name)}{_why(gate, gain, least, pair)}"
     return Judgement(
         Verdict.PROMOTED if passed else Verdict.REFUSED,
@@ -214,7 +214,8 @@ def _detects(found: Power | None) -> tuple[str, ...]:
     better, worse = (None if one is None else f"{100 * one:.1f} points" for one in (found.passes, found.fails))
     passes = f"one that is {better} better passes {often}" if better else "no candidate passes that often"
     fails = f"one that is {worse} worse is refused" if worse else "none is refused that often"
-    return (f"What this could have detected: {passes}, {fails}.",)
+    slips = f"one that is {100 * LOSS:.0f} points worse passes in {100 * found.slips:.0f} of 100"
+    return (f"What this could have detected: {passes}, {fails}; {slips}.",)
 
 
 def _beside(stream: Estimate | None) -> tuple[str, ...]:

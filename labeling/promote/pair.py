@@ -55,6 +55,18 @@ class Pair:
         return int((net > 0).sum()), int((net < 0).sum())
 
     @property
+    def independent(self) -> tuple[int, int]:
+        """So many images of groups of their own would say as much, and on so many exactly one would be right.
+
+        Near-duplicates are counted as if both were right on all of a group or on none.
+
+        Source: Kish, Survey Sampling (1965): the effective size of a sample of clusters.
+        """
+        n, sizes = len(self.truth), np.unique(self.groups, return_counts=True)[1]
+        images = round(n**2 / int((sizes**2).sum())) if n else 0
+        return images, round(self.flips * images / n) if n else 0
+
+    @property
     def gain(self) -> float:
         """Ours minus theirs, in [-1, 1]."""
         return self._gain(np.arange(len(self.truth)))

@@ -79,7 +79,7 @@ def paired_test(
     pair = pair_of(first, second, truth, gate, groups)
     lower, upper = pair.interval(rng)
     better, worse = pair.groups_better_and_worse
-    detects = power(n, pair.flips, gate) if pair.measure is Measure.ACCURACY else None
+    detects = power(*pair.independent, gate) if pair.measure is Measure.ACCURACY else None
     return PairedTest(n, pair.gain, lower, upper, better, worse, exact_p(better, worse), detects)
 
 

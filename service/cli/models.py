@@ -17,7 +17,7 @@ from service.cli import work
 from service.cli.loaded import loaded
 from service.cli.output import AsJson, ProjectName, author, emit, in_project, table
 from service.projects.version_comparison import MOST_IMAGES, VersionComparison, sentence, two_versions
-from service.projects.versions import Card, ListedVersion, OneVerdict, ShownVersion, listed, shown
+from service.projects.versions import Card, ListedVersion, OneVerdict, Recall, ShownVersion, listed, shown
 
 app = typer.Typer(no_args_is_help=True)
 NONE = "not yet known"
@@ -120,8 +120,8 @@ def _lines(version: ShownVersion) -> Iterator[Table | str]:
         yield f"{version.left_out} labels could not be used; the card says why."
     yield version.withheld or f"Accuracy on the collection: {_accuracy(version)}."
     if version.recall:
-        rows = [(one.label, f"{one.right} of {one.of}") for one in version.recall]
-        yield table("right on the random stream", ["class", "images"], rows)
+        rows = [(one.label, f"{one.right} of {one.of}", _interval(one)) for one in version.recall]
+        yield table("right on the random stream", ["class", "images", "95 % interval"], rows)
     for verdict in version.verdicts:
         against = f" against version {verdict.against}" if verdict.against else ""
         yield f"{verdict.at:%Y-%m-%d %H:%M} {verdict.verdict}{against}, by {verdict.by}: {' '.join(verdict.reasons)}"
@@ -140,6 +140,10 @@ def _card(version: ShownVersion, card: Card) -> Iterator[tuple[str, str]]:
     yield "code", card.code_version
 
 
+def _interval(one: Recall) -> str:
+    return NONE if one.lower is None or one.upper is None else f"{one.lower:.3f} to {one.upper:.3f}"
+
+
 def _accuracy(version: ShownVersion) -> str:
     one = version.accuracy
     if one.value is None or one.lower is None or one.upper is None:
@@ -149,8 +153,8 @@ def _accuracy(version: ShownVersion) -> str:
 
 def _comparison(made: VersionComparison) -> Iterator[Table | str]:
     yield sentence(made)
-    if made.test is not None and (made.test.passes is not None or made.test.fails is not None):
-        yield _power(made.test.passes, made.test.fails)
+    if made.test is not None and made.test.slips is not None:
+        yield _power(made.test.passes, made.test.fails, made.test.slips)
     yield f"Of {made.pool} images that both predict they say different classes of {made.flipped}."
     if made.flips:
         rows = [(one.before, one.after, one.images) for one in made.flips[:MOST_IMAGES]]
@@ -169,7 +173,8 @@ def _comparison(made: VersionComparison) -> Iterator[Table | str]:
         yield f"{made.unlisted} more are kept for measuring and are not named: a certificate is to be tried."
 
 
-def _power(passes: float | None, fails: float | None) -> str:
+def _power(passes: float | None, fails: float | None, slips: float) -> str:
     better = "no version passes so often" if passes is None else f"one that is {100 * passes:.1f} points better passes"
     worse = "none is refused so often" if fails is None else f"one that is {100 * fails:.1f} points worse is refused"
-    return f"What this could have detected, in 80 of 100 such samples: {better}, {worse}."
+    slipped = f"One that is two points worse passes in {100 * slips:.0f} of 100."
+    return f"What this could have detected, in 80 of 100 such samples: {better}, {worse}. {slipped}"

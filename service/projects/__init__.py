@@ -7,5 +7,6 @@ Offers `advice.advice`, `history.history`, `measuring.cost_of_measuring`, `measu
 `version_comparison.Between`, `version_comparison.Flip`, `version_comparison.FlippedImage`, `version_comparison.KIND`,
 `version_comparison.MOST_IMAGES`, `version_comparison.VersionComparison`, `version_comparison.newest_comparison`,
 `version_comparison.sentence`, `version_comparison.two_versions`, `versions.Card`, `versions.ListedVersion`,
-`versions.OneVerdict`, `versions.ShownVersion`, `versions.listed`, `versions.shown`, `written_texts.Plain`.
+`versions.OneVerdict`, `versions.Recall`, `versions.ShownVersion`, `versions.listed`, `versions.shown`,
+`versions.withheld_now`, `written_texts.Plain`.
 """

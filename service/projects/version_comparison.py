@@ -63,6 +63,8 @@ class Between(msgspec.Struct):
     """A version better by this would have passed the gate in 80 of 100 such samples; null: not known, or none."""
     fails: float | None
     """One worse by this would have been refused in 80 of 100; null: not known, or none."""
+    slips: float | None = None
+    """The chance that one two points worse would have passed; null: not known."""
 
 
 class Flip(msgspec.Struct):

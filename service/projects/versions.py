@@ -26,9 +26,10 @@ from labeling.types import VersionId
 from service.figures.accuracy import AccuracyByVersion, Confusion, OneVersion
 from service.figures.estimates import Known, known
 from service.figures.figures import stored
+from service.figures.label_quality import LabelQuality
 from service.projects.version_comparison import NOT_THE_STREAM
 
-__all__ = ["Card", "ListedVersion", "OneVerdict", "Recall", "ShownVersion", "listed", "shown"]
+__all__ = ["Card", "ListedVersion", "OneVerdict", "Recall", "ShownVersion", "listed", "shown", "withheld_now"]
 
 STREAM_BESIDE = "of the random stream the difference is"
 """The words of a reason that says what the stream shows beside a verdict that training images carry."""
@@ -61,6 +62,8 @@ class OneVerdict(msgspec.Struct, kw_only=True):
     """A version better by this passes in 80 of 100 such samples; null: not known, or none."""
     fails: float | None
     """One worse by this is refused in 80 of 100; null: not known, or none."""
+    slips: float | None
+    """The chance that one two points worse passes; null: not known, or an older hardcase did not say."""
 
 
 class ListedVersion(msgspec.Struct, kw_only=True):
@@ -102,6 +105,9 @@ class Recall(msgspec.Struct):
     label: str
     right: int
     of: int
+    lower: float | None
+    """The lower bound of the share at 95 %; null: not yet known."""
+    upper: float | None
 
 
 class ShownVersion(msgspec.Struct, kw_only=True):
@@ -163,6 +169,11 @@ def listed(session: Session, project: Project) -> list[ListedVersion]:
     ]
 
 
+def withheld_now(session: Session, project: Project) -> str:
+    """Why nothing of the random stream is said of versions; empty where it is."""
+    return NOT_THE_STREAM if certificates.is_to_be_tried(session, project.id) else ""
+
+
 def shown(session: Session, home: Path, project: Project, number: int) -> ShownVersion:
     """The version of this number; NotFound where there is none."""
     version = versions.by_number(session, project.id, number)
@@ -170,7 +181,7 @@ def shown(session: Session, home: Path, project: Project, number: int) -> ShownV
     champion, verdicts = versions.champion(session, project.id), versions.promotions(session, project.id, version.id)
     is_champion = champion is not None and champion.id == version.id
     card, damage = _card(home, version)
-    withheld = NOT_THE_STREAM if certificates.is_to_be_tried(session, project.id) else ""
+    withheld = withheld_now(session, project)
     read, report = _Verdicts(numbers, bool(withheld)), version.report
     return ShownVersion(
         listed=_listed(version, verdicts, read, is_champion=is_champion),
@@ -212,6 +223,7 @@ class _Verdicts:
             upper=upper,
             passes=power.get("passes"),
             fails=power.get("fails"),
+            slips=power.get("slips"),
         )
 
 
@@ -279,4 +291,14 @@ def _recall(session: Session, project: Project, number: int) -> list[Recall]:
     figure = stored(session, project.id, Confusion)
     if figure is None or figure.version != number or not figure.known:
         return []
-    return [Recall(name, *figure.recall(position)) for position, name in enumerate(figure.classes)]
+    quality = stored(session, project.id, LabelQuality)
+    same = quality is not None and quality.random.version == number
+    known = {one.label: one.recall for one in quality.classes} if quality and same else {}
+    return [_of_class(name, *figure.recall(at), known.get(name)) for at, name in enumerate(figure.classes)]
+
+
+def _of_class(name: str, right: int, of: int, found: Known | None) -> Recall:
+    """With the interval of the same images, where the worker has computed it."""
+    if found is None or found.n != of:
+        return Recall(name, right, of, None, None)
+    return Recall(name, right, of, found.lower, found.upper)

@@ -41,6 +41,7 @@ class VerdictOut(BaseModel):
     upper: float | None
     passes: float | None = Field(description="One better by this passes in 80 of 100 such samples.")
     fails: float | None = Field(description="One worse by this is refused in 80 of 100 such samples.")
+    slips: float | None = Field(description="The chance that one two points worse passes.")
 
 
 class ListedVersionOut(BaseModel):
@@ -74,6 +75,8 @@ class RecallOut(BaseModel):
     label: str
     right: int
     of: int
+    lower: float | None = Field(description="The lower bound of the share at 95 %; null: not yet known.")
+    upper: float | None
 
 
 class VersionOut(BaseModel):
@@ -104,6 +107,7 @@ class BetweenOut(BaseModel):
     p_value: float = Field(description="Two-sided and exact, of `better` and `worse`.")
     passes: float | None
     fails: float | None
+    slips: float | None
 
 
 class FlipOut(BaseModel):

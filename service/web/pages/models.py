@@ -16,16 +16,20 @@ from sqlalchemy.orm import Session
 from db.repositories.certificates import certificates
 from db.repositories.versions import versions
 from db.session import reading
+from db.views import dashboard
 from labeling.errors import Conflict, Invalid
 from labeling.jobs import JobName, Role
 from labeling.project import Project
+from service.figures.accuracy import AccuracyByVersion, Confusion
+from service.figures.figures import decode, name_of
 from service.jobs.arguments import CompareArguments
 from service.projects.version_comparison import VersionComparison, newest_comparison, sentence, two_versions
-from service.projects.versions import listed, shown
+from service.projects.versions import listed, shown, withheld_now
 from service.web.api.jobs import ask_by_hand
 from service.web.api.versions import decide
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.pages.login import CheckedForm
+from service.web.pages.plots import addresses
 from service.web.pages.rendering import page
 from service.web.wiring import PartsDep, WebParts
 
@@ -41,8 +45,10 @@ Deed = Literal["promote", "rollback", "compare"]
 @router.get("/projects/{project}/models", summary="The Models page")
 def show_models(request: Request, parts: PartsDep, project: ProjectDep) -> Response:
     with reading(parts.database) as session:
-        found = listed(session, project)
-    return page(request, "models.html", project=project, found=found)
+        found, withheld = listed(session, project), withheld_now(session, project)
+        plots = {} if withheld else addresses(project.id, decode(dashboard.figures(session, project.id)))
+    plot = plots.get(name_of(AccuracyByVersion))
+    return page(request, "models.html", project=project, found=found, plot=plot, withheld=withheld)
 
 
 @router.get("/projects/{project}/models/{number}", summary="One version, and the champion beside it")
@@ -64,6 +70,7 @@ def show_model(
             made = newest_comparison(session, project, number, other, leads=caller.may(Role.ENGINEER))
         before = versions.previous_champion(session, project.id) if version.listed.champion else None
         stands = bool(certificates.standing(session, project.id))
+        plots = addresses(project.id, decode(dashboard.figures(session, project.id))) if version.recall else {}
     return page(
         request,
         "model.html",
@@ -75,6 +82,7 @@ def show_model(
         words=sentence(made) if isinstance(made, VersionComparison) else "",
         most=FLIPS,
         before=before.number if before else None,
+        confusion=plots.get(name_of(Confusion)),
         stands=stands,
         at_work=_at_work(parts, project),
         done=done,

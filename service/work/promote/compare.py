@@ -149,6 +149,7 @@ def _between(test: PairedTest) -> Between:
         p_value=test.p_value,
         passes=power.passes if power else None,
         fails=power.fails if power else None,
+        slips=power.slips if power else None,
     )
 
 

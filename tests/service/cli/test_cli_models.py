@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,6 +65,7 @@ def test_two_are_compared_kept_and_noted(ground: Ground, tmp_path: Path, databas
 
     assert (document["first"], document["second"], len(document["images"])) == (2, 1, 4)
     assert "Version 2 against version 1:" in text and "What this could have detected" in text
+    assert re.search(r"One that is two points worse passes in \d+ of 100\.", " ".join(text.split()))
     assert f"they say different classes of {document['flipped']}" in text
     assert all(f"{one['after']} ({one['after_probability']:.2f})" in text for one in document["images"])
     assert ground.scalars(sa.select(AuditRow.action)).count("models.compare") == 2

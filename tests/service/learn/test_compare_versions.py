@@ -8,14 +8,18 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
-from db.repositories.certificates import certificates
+from db.repositories.certificates import certificates, sets
+from db.repositories.certificates.certificates import NewCertificate
 from db.repositories.engines import reports
 from db.repositories.versions import versions
 from db.session import reading, transaction
 from db.tables import PredictionFileRow
 from labeling.errors import Conflict, Invalid, NotFound
 from labeling.project import CertificateTerms, Project
+from labeling.promote.judgement import Sample
+from labeling.quality.metrics import clopper_pearson
 from labeling.types import ReviewKind
 from service.jobs.arguments import CompareArguments
 from service.projects.version_comparison import (
@@ -31,6 +35,8 @@ from service.work.pool.pool import load_pool
 from service.work.pool.saved_versions import load_classifier, pin_of_card
 from service.work.promote import compare as compare_room
 from service.work.promote.compare import answer, compare
+from service.work.promote.judge import promote_by_hand
+from service.work.quality.label_quality import refresh_label_quality
 from tests.service.labelled_pool import Ground, add_images
 from tests.service.learn import versions_ground
 from tests.service.learn.versions_ground import learnt
@@ -191,6 +197,46 @@ def test_answers_of_the_stream_change_nothing_that_is_shown_while_one_is_planned
     assert compared(measured, limit=200) == before
 
 
+def test_a_comparison_is_no_choice_by_the_stream_and_a_version_put_in_use_after_an_attempt_is(measured: Ground) -> None:
+    plan_a_certificate(measured)
+    answer(measured.parts, measured.project.id, CompareArguments(2, 1, 5, "ada"))
+    promote_by_hand(measured.parts, measured.project.id, 2, "ada", "the comparison")
+    before = choices(measured)
+    with transaction(measured.parts.database) as session:
+        certificates.add(session, measured.project.id, attempt(session, measured), [], [], measured.clock())
+
+    answer(measured.parts, measured.project.id, CompareArguments(2, 1, 5, "ada"))  # a second size is to be tried
+    between = one_comparison(measured)
+    promote_by_hand(measured.parts, measured.project.id, 1, "ada", "the comparison")
+
+    assert before == 0 and not between.from_stream and between.images and not between.withheld
+    assert choices(measured) == 1
+
+
+def choices(ground: Ground) -> int:
+    with reading(ground.parts.database) as session:
+        terms = certificates.terms_in_force(session, ground.project.id)
+        assert terms is not None
+        return sets.choices_since(session, ground.project.id, terms.at, Sample.STREAM)
+
+
+def attempt(session: Session, ground: Ground) -> NewCertificate:
+    terms = certificates.terms_in_force(session, ground.project.id)
+    version = versions.champion(session, ground.project.id)
+    assert terms is not None and version is not None
+    return NewCertificate(
+        terms_id=terms.id, look=1, version_id=version.id, size=40, sampled=40, rank=0, wrong=4, accepted=0,
+        delta=0.03, versions=1, report={},
+    )  # fmt: skip
+
+
+def one_comparison(ground: Ground) -> VersionComparison:
+    with reading(ground.parts.database) as session:
+        made = newest_comparison(session, ground.project, 2, 1)
+    assert isinstance(made, VersionComparison)
+    return made
+
+
 def test_what_was_computed_by_the_stream_before_is_not_handed_out_either(measured: Ground) -> None:
     answer(measured.parts, measured.project.id, CompareArguments(2, 1, 20, "ada"))
     kept = []
@@ -341,7 +387,20 @@ def test_what_is_known_of_the_stream_has_its_interval(measured: Ground) -> None:
     assert found.accuracy.lower is not None and found.accuracy.value is not None
     assert found.accuracy.lower < found.accuracy.value
     assert sum(recall.of for recall in found.recall) == 100
+    assert {recall.lower for recall in found.recall} == {None}  # the quality of the labels was not computed yet
     assert one(measured, 2).recall == []  # counted of the champion only
+
+
+def test_what_is_known_of_a_class_has_its_interval(measured: Ground) -> None:
+    refresh_label_quality(measured.parts, measured.project.id)
+
+    found = one(measured, 1).recall
+
+    for recall in found:
+        if recall.of >= 30:
+            assert recall.lower is not None and recall.upper is not None
+            assert (recall.lower, recall.upper) == pytest.approx(clopper_pearson(recall.right, recall.of), abs=1e-4)
+    assert any(recall.of >= 30 for recall in found)
 
 
 def verdict_version(ground: Ground) -> versions.Version:

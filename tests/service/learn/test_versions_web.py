@@ -201,6 +201,7 @@ def test_on_the_page_the_stream_is_withheld_while_a_certificate_is_planned(
     compared(measured)
     log_in(browser, make_key(measured.parts.database, Role.ENGINEER))
     open_ = page(browser, f"{PAGES}/2"), page(browser, f"{PAGES}/1")
+    plots = [len(re.findall(r'<img class="plot"', browser.get(of).text)) for of in (PAGES, f"{PAGES}/1")]
     plan_a_certificate(measured)
 
     closed = page(browser, f"{PAGES}/2"), page(browser, f"{PAGES}/1")
@@ -208,7 +209,8 @@ def test_on_the_page_the_stream_is_withheld_while_a_certificate_is_planned(
     assert "Version 2 against version 1" in open_[0] and "Right, random stream" in open_[1]
     assert "Version 2 against version 1" not in closed[0] and NOT_THE_STREAM in closed[0]
     assert "Right, random stream" not in closed[1] and "Accuracy on the collection" not in closed[1]
-    assert "<img" not in browser.get(f"{PAGES}/2").text
+    assert plots == [1, 1] and NOT_THE_STREAM in page(browser, PAGES)
+    assert not [of for of in (PAGES, f"{PAGES}/1", f"{PAGES}/2") if "<img" in browser.get(of).text]
 
 
 def test_a_promotion_and_a_comparison_are_asked_for_with_name_and_reason(ground: Ground, browser: TestClient) -> None:
