@@ -73,12 +73,17 @@ class Shares:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """When a candidate is promoted: gain >= 0, and above -margin in the share `confidence` of resamples."""
+    """When a candidate is promoted: gain >= 0, and above -margin in the share `confidence` of resamples.
+
+    `class_refusals`: nor may it be worse on any class; one that is worse on none is refused in at most this share of
+    samples. 0: classes are not tested.
+    """
 
     measure: str = "accuracy"
     margin: float = 0.02
     confidence: float = 0.90
     min_labels: int = 30
+    class_refusals: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

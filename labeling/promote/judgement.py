@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from labeling.estimates import Estimate
 from labeling.project import Gate
+from labeling.promote.class_guard import ClassGuard, groups_needed, guard_classes
 from labeling.promote.pair import Measure, Pair, pair_of
 from labeling.promote.power import LOSS, OFTEN, Power, power
 from labeling.types import Verdict
@@ -38,6 +39,10 @@ FLIPS_TO_BOUND = 5
 resamples hardly vary, and what is called 90 % has held in 17 of 100. The gate decides by them all the same."""
 
 
+NAMED = 10
+"""So many classes are named at most."""
+
+
 class Sample(StrEnum):
     """What carries a verdict."""
 
@@ -50,7 +55,8 @@ class Judgement:
     """The verdict. `gain` is candidate minus champion; `lower` its one-sided bound, `interval` the two-sided one.
 
     `carried_by` is the sample of `labels` images, `verdicts` how many it has given with this one, `power` what it could
-    have detected (of accuracy only). `stream` is the difference on the random stream where that was shown and not used.
+    have detected (of accuracy only); `worse_on` names the classes that refused it, `unguarded` those with too few
+    images for that. `stream` is the difference on the random stream where that was shown and not used.
     The numbers are None where no gate ran; `lower` also where fewer than `FLIPS_TO_BOUND` groups differ: not yet known.
     """
 
@@ -66,6 +72,8 @@ class Judgement:
     verdicts: int = 0
     power: Power | None = None
     stream: Estimate | None = None
+    worse_on: tuple[str, ...] = ()
+    unguarded: tuple[str, ...] = ()
 
     @property
     def promoted(self) -> bool:
@@ -96,6 +104,7 @@ def judge(
     stream: Estimate | None = None,
     earlier_verdicts: int = 0,
     champion_name: str = "the champion",
+    classes: tuple[str, ...] = (),
 ) -> Judgement:
     """Promote when the gain is at least 0 and, in the gate's share of resamples, above minus the margin.
 
@@ -120,6 +129,8 @@ def judge(
         How many verdicts this sample has given before.
     champion_name : str
         The name of the champion in the reasons; it may be the engine's pre-labels.
+    classes : tuple of str
+        The names of the K classes, each of which is tested where the gate says so; without them none is.
 
     Examples
     --------
@@ -146,12 +157,17 @@ def judge(
         )
     gain, interval = pair.gain, pair.interval(rng)
     least = pair.resampled(rng, 2 * gate.confidence - 1)[0]
-    passed, lower = gain >= 0 and least > -gate.margin, least if pair.groups_that_differ >= FLIPS_TO_BOUND else None
+    guard = guard_classes(pair, len(classes), gate.class_refusals) if classes and gate.class_refusals else None
+    worse_on = tuple(classes[one.position] for one in guard.worse) if guard else ()
+    passed, lower = (
+        gain >= 0 and least > -gate.margin and not worse_on,
+        least if pair.groups_that_differ >= FLIPS_TO_BOUND else None,
+    )
     detects = power(*pair.independent, gate) if pair.measure is Measure.ACCURACY else None
     compared = f"{_gain(pair, interval, f'{n} {sample}', champion_name)}{_why(gate, gain, least, pair)}"
     return Judgement(
         Verdict.PROMOTED if passed else Verdict.REFUSED,
-        (compared, *_detects(detects), *advice),
+        (compared, *_by_class(guard, gate, classes), *_detects(detects), *advice),
         n,
         candidate=pair.score(pair.ours),
         champion=pair.score(pair.theirs),
@@ -162,6 +178,8 @@ def judge(
         verdicts=verdicts,
         power=detects,
         stream=stream,
+        worse_on=worse_on,
+        unguarded=tuple(classes[at] for at in guard.unguarded) if guard else (),
     )
 
 
@@ -204,6 +222,25 @@ def _why(gate: Gate, gain: float, least: float, pair: Pair) -> str:
     if least <= -gate.margin:
         return f", but {bound}, not above {margin}: it may well be worse."
     return f"; {bound}, above {margin}."
+
+
+def _by_class(guard: ClassGuard | None, gate: Gate, classes: tuple[str, ...]) -> tuple[str, ...]:
+    """What the test of the classes says, and which could not be tested; nothing where none is to be."""
+    if guard is None:
+        return ()
+    said = [
+        f"It is worse on {classes[one.position]}: worse in {one.worse} groups, better in {one.better}: "
+        f"p = {one.p_value:.2g}, one-sided."
+        for one in guard.worse
+    ]
+    rate = f"{100 * gate.class_refusals:.3g} % of candidates that are worse on no class are refused by this"
+    tested = f"Of {len(classes)} classes {len(guard.guarded)} were tested for being worse; at most {rate}."
+    if guard.unguarded:
+        named = ", ".join(classes[at] for at in guard.unguarded[:NAMED])
+        more = f" and {len(guard.unguarded) - NAMED} more" if len(guard.unguarded) > NAMED else ""
+        needed = groups_needed(gate.class_refusals, len(guard.guarded) + 1)
+        tested += f" Not guarded yet, for that needs {needed} groups of the class: {named}{more}."
+    return (*said, tested)
 
 
 def _detects(found: Power | None) -> tuple[str, ...]:

@@ -107,6 +107,7 @@ class GateIn(Strict):
     margin: Share = 0.02
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.90
     min_labels: int = Field(default=30, ge=1)
+    class_refusals: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
 
 
 class GoldIn(Strict):

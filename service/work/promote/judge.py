@@ -167,6 +167,7 @@ def _compare(
         stream=stream,
         earlier_verdicts=earlier[carried_by],
         champion_name=f"version {champion.number}" if champion else "the engine's pre-labels",
+        classes=project.config.classes,
     )
 
 

@@ -17,7 +17,7 @@ from db.repositories.versions import versions
 from db.session import reading, transaction
 from db.tables import PredictionFileRow
 from labeling.errors import Conflict, Invalid, NotFound
-from labeling.project import CertificateTerms, Project
+from labeling.project import CertificateTerms, Gate, Policy, Project
 from labeling.promote.judgement import Sample
 from labeling.quality.metrics import clopper_pearson
 from labeling.types import ReviewKind
@@ -401,6 +401,17 @@ def test_what_is_known_of_a_class_has_its_interval(measured: Ground) -> None:
             assert recall.lower is not None and recall.upper is not None
             assert (recall.lower, recall.upper) == pytest.approx(clopper_pearson(recall.right, recall.of), abs=1e-4)
     assert any(recall.of >= 30 for recall in found)
+
+
+def test_the_verdict_names_the_classes_that_were_tested_where_the_policy_says_so(
+    database: sa.Engine, tmp_path: Path, make_project: MakeProject
+) -> None:
+    policy = Policy(gate=Gate(class_refusals=0.05))
+    ground = versions_ground.two_versions(database, tmp_path, make_project, policy)
+
+    verdict = one(ground, 2).verdicts[0]
+
+    assert [why for why in verdict.reasons if "Of 3 classes 3 were tested for being worse; at most 5 %" in why]
 
 
 def verdict_version(ground: Ground) -> versions.Version:
