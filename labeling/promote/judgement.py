@@ -251,6 +251,8 @@ def _detects(found: Power | None) -> tuple[str, ...]:
     better, worse = (None if one is None else f"{100 * one:.1f} points" for one in (found.passes, found.fails))
     passes = f"one that is {better} better passes {often}" if better else "no candidate passes that often"
     fails = f"one that is {worse} worse is refused" if worse else "none is refused that often"
+    if found.fails == 0:
+        fails = "one that is as good is refused as often"
     slips = f"one that is {100 * LOSS:.0f} points worse passes in {100 * found.slips:.0f} of 100"
     return (f"What this could have detected: {passes}, {fails}; {slips}.",)
 

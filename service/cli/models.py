@@ -176,5 +176,7 @@ def _comparison(made: VersionComparison) -> Iterator[Table | str]:
 def _power(passes: float | None, fails: float | None, slips: float) -> str:
     better = "no version passes so often" if passes is None else f"one that is {100 * passes:.1f} points better passes"
     worse = "none is refused so often" if fails is None else f"one that is {100 * fails:.1f} points worse is refused"
+    if fails == 0:
+        worse = "one that is as good is refused as often"
     slipped = f"One that is two points worse passes in {100 * slips:.0f} of 100."
     return f"What this could have detected, in 80 of 100 such samples: {better}, {worse}. {slipped}"

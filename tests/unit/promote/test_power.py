@@ -72,3 +72,14 @@ def test_a_verdict_says_how_often_one_two_points_worse_passes_and_so_it_does(n: 
     stated = [one.power.slips for one in verdicts if one.power]  # none where no answer differs
     assert len(stated) >= 0.99 * len(verdicts)
     assert np.mean(stated) == pytest.approx(passed, abs=0.05)
+
+
+def test_where_an_equal_one_is_refused_as_often_it_says_so_and_not_zero_points() -> None:
+    rng = np.random.default_rng(1)
+    truth = np.zeros(60, np.int64)
+
+    found = judge(*paired(60, 0.5, 0.0, rng), truth, Gate(), rng)
+
+    assert found.power is not None and found.power.fails == 0
+    [said] = [why for why in found.reasons if "could have detected" in why]
+    assert "one that is as good is refused as often" in said and " 0.0 points" not in said
