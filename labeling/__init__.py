@@ -13,11 +13,12 @@ Offers `answers.Answer`, `answers.AnswerSet`, `answers.MISSING`, `answers.is_alw
 `normal_form.one_line`, `normal_form.same_name`, `normal_form.visible`, `one_thread.one_thread`, `project.AUTO`,
 `project.Budget`, `project.CertificateTerms`, `project.EngineUse`, `project.Gate`, `project.LabelClass`,
 `project.PLANNED`, `project.Policy`, `project.Project`, `project.ProjectConfig`, `project.RANDOM_SAMPLE`,
-`project.RESERVED`, `project.Shares`, `project.Stop`, `project.Targets`, `slices.batches`, `slices.slices`,
-`text_templates.check_template`, `text_templates.fill_template`, `types.Actor`, `types.AnnotationAction`,
-`types.DeletionKind`, `types.Evidence`, `types.Example`, `types.ISSUES`, `types.ImageChecks`, `types.ImageId`,
-`types.Incoming`, `types.KeyId`, `types.LabelSource`, `types.NONE_OF_THESE`, `types.Outcome`, `types.Prelabel`,
-`types.ProjectId`, `types.QueryId`, `types.RegistrationId`, `types.ReviewId`, `types.ReviewKind`, `types.SourceId`,
-`types.UNSURE`, `types.Verdict`, `types.VersionId`, `vectors.Rows`, `vectors.finite`, `vectors.finite_rows`,
-`vectors.shown_probs`, `vectors.softmax`, `vectors.unit`.
+`project.RESERVED`, `project.Schedule`, `project.Shares`, `project.Stop`, `project.Targets`, `schedule.check_schedule`,
+`schedule.is_quiet`, `schedule.last_time`, `slices.batches`, `slices.slices`, `text_templates.check_template`,
+`text_templates.fill_template`, `types.Actor`, `types.AnnotationAction`, `types.DeletionKind`, `types.Evidence`,
+`types.Example`, `types.ISSUES`, `types.ImageChecks`, `types.ImageId`, `types.Incoming`, `types.KeyId`,
+`types.LabelSource`, `types.NONE_OF_THESE`, `types.Outcome`, `types.Prelabel`, `types.ProjectId`, `types.QueryId`,
+`types.RegistrationId`, `types.ReviewId`, `types.ReviewKind`, `types.SourceId`, `types.UNSURE`, `types.Verdict`,
+`types.VersionId`, `vectors.Rows`, `vectors.finite`, `vectors.finite_rows`, `vectors.shown_probs`, `vectors.softmax`,
+`vectors.unit`.
 """

@@ -11,11 +11,11 @@ class JobName(StrEnum):
     """The background jobs, named after the loop. `sweep` asks all of them what is left to do.
 
     `group` makes near-duplicate groups anew; `explain` draws overlays for annotators; `escalate` sends the images that
-    are still in doubt to more expensive engines; `engines` tries, compares or plans engines on request; `quality`
-    counts people's answers; `certify` tries the certificate that is due, and ends those that do not hold any more;
-    `inspect` searches for wrong labels and drift; `adopt` takes over tasks that were made in
-    Label Studio; `delete` removes for good what a person had deleted; `messages` delivers alarms and summaries; `tidy`
-    removes stored files that no row names.
+    are still in doubt to more expensive engines; `engines` tries, compares or plans engines on request; `compare`
+    compares two versions on request; `quality` counts people's answers; `certify` tries the certificate that is due,
+    and ends those that do not hold any more; `inspect` searches for wrong labels and drift; `adopt` takes over tasks
+    that were made in Label Studio; `delete` removes for good what a person had deleted; `messages` delivers alarms and
+    summaries; `tidy` removes stored files that no row names.
     """
 
     INGEST = "ingest"
@@ -29,6 +29,7 @@ class JobName(StrEnum):
     GROUP = "group"
     FIGURES = "figures"
     ENGINES = "engines"
+    COMPARE = "compare"
     QUALITY = "quality"
     CERTIFY = "certify"
     INSPECT = "inspect"

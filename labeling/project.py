@@ -26,6 +26,7 @@ __all__ = [
     "Policy",
     "Project",
     "ProjectConfig",
+    "Schedule",
     "Shares",
     "Targets",
     "Team",
@@ -72,12 +73,17 @@ class Shares:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """When a candidate is promoted: gain >= 0, and above -margin in the share `confidence` of resamples."""
+    """When a candidate is promoted: gain >= 0, and above -margin in the share `confidence` of resamples.
+
+    `class_refusals`: nor may it be worse on any class; one that is worse on none is refused in at most this share of
+    samples. 0: classes are not tested.
+    """
 
     measure: str = "accuracy"
     margin: float = 0.02
     confidence: float = 0.90
     min_labels: int = 30
+    class_refusals: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +188,19 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a version is fitted by the clock: `learn` is written as for cron, with five fields; empty: at no time.
+
+    In the hours `quiet`, such as `08:00-18:00`, none is fitted but by hand or for a certificate that is due; empty:
+    there are none. Both are of the `timezone`.
+    """
+
+    learn: str = ""
+    quiet: str = ""
+    timezone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
 class CertificateTerms:
     """What machine labels without a person are promised, and when that is tried; changed terms begin anew.
 
@@ -283,6 +302,7 @@ class Policy:
     explanation: str = ""
     learn_after_labels: int = 40
     learn_every_s: int = 86_400
+    schedule: Schedule = field(default_factory=Schedule)
     near_duplicates: str | int = "adaptive"
     source_every_s: int = 300
     keep_originals: bool = False

@@ -143,5 +143,6 @@ BARE: Mapping[str, str] = {
     **{f"next_action.OneAction.{one}": _FORECAST for one in ("corrects", "per_hour", "per_money", "teaches")},
     "power.Power.fails": "what a sample of this size could detect, at the share of flips that was seen",
     "power.Power.passes": "what a sample of this size could detect, at the share of flips that was seen",
+    "power.Power.slips": "what a sample of this size could detect, at the share of flips that was seen",
     "team.Person.kappa": _BESIDE,
 }

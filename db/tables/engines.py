@@ -123,7 +123,7 @@ class CanaryRow(Base):
 
 
 class EngineReportRow(Base):
-    """The report of `engines try`, `compare` or `plan`; kept so that pages and the API can show it."""
+    """The report of `engines try`, `compare` or `plan`, or of `models compare`: pages and the API show it."""
 
     __tablename__ = "engine_report"
     __table_args__ = (sa.Index("ix_engine_report_project_id_kind", "project_id", "kind"),)

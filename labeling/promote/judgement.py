@@ -13,11 +13,11 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from labeling.errors import Invalid
 from labeling.estimates import Estimate
 from labeling.project import Gate
-from labeling.promote.pair import Measure, Pair, answers_of
-from labeling.promote.power import OFTEN, Power, power
+from labeling.promote.class_guard import ClassGuard, groups_needed, guard_classes
+from labeling.promote.pair import Measure, Pair, pair_of
+from labeling.promote.power import LOSS, OFTEN, Power, power
 from labeling.types import Verdict
 
 __all__ = [
@@ -39,6 +39,10 @@ FLIPS_TO_BOUND = 5
 resamples hardly vary, and what is called 90 % has held in 17 of 100. The gate decides by them all the same."""
 
 
+NAMED = 10
+"""So many classes are named at most."""
+
+
 class Sample(StrEnum):
     """What carries a verdict."""
 
@@ -51,7 +55,8 @@ class Judgement:
     """The verdict. `gain` is candidate minus champion; `lower` its one-sided bound, `interval` the two-sided one.
 
     `carried_by` is the sample of `labels` images, `verdicts` how many it has given with this one, `power` what it could
-    have detected (of accuracy only). `stream` is the difference on the random stream where that was shown and not used.
+    have detected (of accuracy only); `worse_on` names the classes that refused it, `unguarded` those with too few
+    images for that. `stream` is the difference on the random stream where that was shown and not used.
     The numbers are None where no gate ran; `lower` also where fewer than `FLIPS_TO_BOUND` groups differ: not yet known.
     """
 
@@ -67,6 +72,8 @@ class Judgement:
     verdicts: int = 0
     power: Power | None = None
     stream: Estimate | None = None
+    worse_on: tuple[str, ...] = ()
+    unguarded: tuple[str, ...] = ()
 
     @property
     def promoted(self) -> bool:
@@ -97,6 +104,7 @@ def judge(
     stream: Estimate | None = None,
     earlier_verdicts: int = 0,
     champion_name: str = "the champion",
+    classes: tuple[str, ...] = (),
 ) -> Judgement:
     """Promote when the gain is at least 0 and, in the gate's share of resamples, above minus the margin.
 
@@ -121,6 +129,8 @@ def judge(
         How many verdicts this sample has given before.
     champion_name : str
         The name of the champion in the reasons; it may be the engine's pre-labels.
+    classes : tuple of str
+        The names of the K classes, each of which is tested where the gate says so; without them none is.
 
     Examples
     --------
@@ -132,7 +142,7 @@ def judge(
     if n < gate.min_labels:
         short = f"There are {n} {sample}; the gate needs {gate.min_labels}, so nothing is decided yet."
         return Judgement(Verdict.NOT_YET_KNOWN, (short,), n, carried_by=sample, stream=stream)
-    _check(candidate, champion, n)
+    pair = pair_of(candidate, champion, truth, gate, groups)
     verdicts, advice = earlier_verdicts + 1, (*_beside(stream), _advice(earlier_verdicts + 1, sample))
     if np.array_equal(candidate, champion, equal_nan=True):
         same = f"It gives the same probabilities as {champion_name} on all {n} {sample}."
@@ -145,15 +155,19 @@ def judge(
             verdicts=verdicts,
             stream=stream,
         )
-    pair = _pair(candidate, champion, truth, gate, groups)
     gain, interval = pair.gain, pair.interval(rng)
     least = pair.resampled(rng, 2 * gate.confidence - 1)[0]
-    passed, lower = gain >= 0 and least > -gate.margin, least if pair.groups_that_differ >= FLIPS_TO_BOUND else None
-    detects = power(n, pair.flips, gate) if pair.measure is Measure.ACCURACY else None
+    guard = guard_classes(pair, len(classes), gate.class_refusals) if classes and gate.class_refusals else None
+    worse_on = tuple(classes[one.position] for one in guard.worse) if guard else ()
+    passed, lower = (
+        gain >= 0 and least > -gate.margin and not worse_on,
+        least if pair.groups_that_differ >= FLIPS_TO_BOUND else None,
+    )
+    detects = power(*pair.independent, gate) if pair.measure is Measure.ACCURACY else None
     compared = f"{_gain(pair, interval, f'{n} {sample}', champion_name)}{_why(gate, gain, least, pair)}"
     return Judgement(
         Verdict.PROMOTED if passed else Verdict.REFUSED,
-        (compared, *_detects(detects), *advice),
+        (compared, *_by_class(guard, gate, classes), *_detects(detects), *advice),
         n,
         candidate=pair.score(pair.ours),
         champion=pair.score(pair.theirs),
@@ -164,6 +178,8 @@ def judge(
         verdicts=verdicts,
         power=detects,
         stream=stream,
+        worse_on=worse_on,
+        unguarded=tuple(classes[at] for at in guard.unguarded) if guard else (),
     )
 
 
@@ -182,27 +198,8 @@ def difference(
     >>> difference(right, wrong, np.zeros(40, int), Gate(), np.random.default_rng(0)).value
     1.0
     """
-    n = len(truth)
-    _check(candidate, champion, n)
-    pair = _pair(candidate, champion, truth, gate)
-    return Estimate(pair.gain, *pair.interval(rng), n)
-
-
-def _pair(
-    candidate: NDArray[np.floating],
-    champion: NDArray[np.floating],
-    truth: NDArray[np.integer],
-    gate: Gate,
-    groups: NDArray[np.integer] | None = None,
-) -> Pair:
-    """Without groups every image is its own."""
-    of = np.arange(len(truth)) if groups is None else groups
-    return Pair(answers_of(candidate), answers_of(champion), truth, of, Measure(gate.measure), candidate.shape[1])
-
-
-def _check(candidate: NDArray[np.floating], champion: NDArray[np.floating], n: int) -> None:
-    if candidate.shape != champion.shape or len(candidate) != n:
-        raise Invalid(f"Shapes {candidate.shape} and {champion.shape} for {n} truths cannot be compared.")
+    pair = pair_of(candidate, champion, truth, gate)
+    return Estimate(pair.gain, *pair.interval(rng), len(truth))
 
 
 def _gain(pair: Pair, interval: tuple[float, float], images: str, champion_name: str) -> str:
@@ -227,6 +224,25 @@ def _why(gate: Gate, gain: float, least: float, pair: Pair) -> str:
     return f"; {bound}, above {margin}."
 
 
+def _by_class(guard: ClassGuard | None, gate: Gate, classes: tuple[str, ...]) -> tuple[str, ...]:
+    """What the test of the classes says, and which could not be tested; nothing where none is to be."""
+    if guard is None:
+        return ()
+    said = [
+        f"It is worse on {classes[one.position]}: worse in {one.worse} groups, better in {one.better}: "
+        f"p = {one.p_value:.2g}, one-sided."
+        for one in guard.worse
+    ]
+    rate = f"{100 * gate.class_refusals:.3g} % of candidates that are worse on no class are refused by this"
+    tested = f"Of {len(classes)} classes {len(guard.guarded)} were tested for being worse; at most {rate}."
+    if guard.unguarded:
+        named = ", ".join(classes[at] for at in guard.unguarded[:NAMED])
+        more = f" and {len(guard.unguarded) - NAMED} more" if len(guard.unguarded) > NAMED else ""
+        needed = groups_needed(gate.class_refusals, len(guard.guarded) + 1)
+        tested += f" Not guarded yet, for that needs {needed} groups of the class: {named}{more}."
+    return (*said, tested)
+
+
 def _detects(found: Power | None) -> tuple[str, ...]:
     """What the sample could have detected, as a sentence; nothing where that is not known."""
     if found is None:
@@ -235,7 +251,10 @@ def _detects(found: Power | None) -> tuple[str, ...]:
     better, worse = (None if one is None else f"{100 * one:.1f} points" for one in (found.passes, found.fails))
     passes = f"one that is {better} better passes {often}" if better else "no candidate passes that often"
     fails = f"one that is {worse} worse is refused" if worse else "none is refused that often"
-    return (f"What this could have detected: {passes}, {fails}.",)
+    if found.fails == 0:
+        fails = "one that is as good is refused as often"
+    slips = f"one that is {100 * LOSS:.0f} points worse passes in {100 * found.slips:.0f} of 100"
+    return (f"What this could have detected: {passes}, {fails}; {slips}.",)
 
 
 def _beside(stream: Estimate | None) -> tuple[str, ...]:

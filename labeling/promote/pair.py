@@ -12,9 +12,11 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from labeling.errors import Invalid
+from labeling.project import Gate
 from labeling.quality.metrics import bootstrap, macro_f1, padded_interval
 
-__all__ = ["Measure", "Pair", "answers_of"]
+__all__ = ["Measure", "Pair", "answers_of", "pair_of"]
 
 
 class Measure(StrEnum):
@@ -46,6 +48,25 @@ class Pair:
         return len(np.unique(self.groups[self._differ()]))
 
     @property
+    def groups_better_and_worse(self) -> tuple[int, int]:
+        """In how many groups ours is right on more images than theirs, and in how many on fewer."""
+        _, of = np.unique(self.groups, return_inverse=True)
+        net = np.bincount(of, weights=(self.ours == self.truth).astype(float) - (self.theirs == self.truth))
+        return int((net > 0).sum()), int((net < 0).sum())
+
+    @property
+    def independent(self) -> tuple[int, int]:
+        """So many images of groups of their own would say as much, and on so many exactly one would be right.
+
+        Near-duplicates are counted as if both were right on all of a group or on none.
+
+        Source: Kish, Survey Sampling (1965): the effective size of a sample of clusters.
+        """
+        n, sizes = len(self.truth), np.unique(self.groups, return_counts=True)[1]
+        images = round(n**2 / int((sizes**2).sum())) if n else 0
+        return images, round(self.flips * images / n) if n else 0
+
+    @property
     def gain(self) -> float:
         """Ours minus theirs, in [-1, 1]."""
         return self._gain(np.arange(len(self.truth)))
@@ -71,6 +92,28 @@ class Pair:
     def _gain(self, at: NDArray[np.int64]) -> float:
         scores = (_score(self.measure, some[at], self.truth[at], self.classes) for some in (self.ours, self.theirs))
         return next(scores) - next(scores)
+
+
+def pair_of(
+    ours: NDArray[np.floating],
+    theirs: NDArray[np.floating],
+    truth: NDArray[np.integer],
+    gate: Gate,
+    groups: NDArray[np.integer] | None = None,
+) -> Pair:
+    """The pair of two classifiers' probabilities (N, K) for the same images, by the gate's measure.
+
+    Without groups every image is its own.
+
+    Raises
+    ------
+    Invalid
+        When they are not of the same images and classes.
+    """
+    if ours.shape != theirs.shape or len(ours) != len(truth):
+        raise Invalid(f"Shapes {ours.shape} and {theirs.shape} for {len(truth)} truths cannot be compared.")
+    of = np.arange(len(truth)) if groups is None else groups
+    return Pair(answers_of(ours), answers_of(theirs), truth, of, Measure(gate.measure), ours.shape[1])
 
 
 def answers_of(probs: NDArray[np.floating]) -> NDArray[np.int64]:

@@ -16,21 +16,25 @@ from scipy.special import ndtri
 from labeling.loading import loading
 from labeling.project import Gate
 
-__all__ = ["OFTEN", "Power", "chance_to_pass", "power"]
+__all__ = ["LOSS", "OFTEN", "Power", "chance_to_pass", "power"]
 
 OFTEN = 0.8
 """A difference is detected if the gate decides rightly in so many of all samples."""
+LOSS = 0.02
+"""Of a candidate that is worse by so much it is said how often it passes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Power:
     """A candidate better by `passes` is promoted in 80 of 100 samples, one worse by `fails` is refused in 80 of 100.
 
-    Both are shares above 0; None where no difference of two accuracies does it.
+    Both are shares above 0; None where no difference of two accuracies does it. `slips` is the chance in [0, 1] that
+    one worse by `LOSS` is promoted.
     """
 
     passes: float | None
     fails: float | None
+    slips: float
 
 
 def power(n: int, flips: int, gate: Gate) -> Power:
@@ -39,11 +43,12 @@ def power(n: int, flips: int, gate: Gate) -> Power:
     Examples
     --------
     >>> found = power(100, 6, Gate())
-    >>> round(found.passes, 2), round(found.fails, 2)
-    (0.03, 0.01)
+    >>> round(found.passes, 2), round(found.fails, 2), round(found.slips, 2)
+    (0.03, 0.01, 0.13)
     """
     rate = (flips + 1) / (n + 2)
-    return Power(_where(n, rate, gate, OFTEN, 1.0), _where(n, rate, gate, 1 - OFTEN, -1.0))
+    better, worse = _where(n, rate, gate, OFTEN, 1.0), _where(n, rate, gate, 1 - OFTEN, -1.0)
+    return Power(better, worse, chance_to_pass(n, rate, -LOSS, gate))
 
 
 def chance_to_pass(n: int, flip_rate: float, difference: float, gate: Gate) -> float:

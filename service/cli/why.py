@@ -70,6 +70,10 @@ def _lines(story: Story) -> Iterator[str]:
 
 def _standing(standing: Standing) -> Iterator[str]:
     yield from filter(None, (standing.use, standing.waits_for))
+    if standing.trained:
+        yield f"Versions that were trained on it: {', '.join(map(str, standing.trained))}."
+    if standing.calibrated:
+        yield f"Versions whose temperature was fitted on it: {', '.join(map(str, standing.calibrated))}."
     if standing.group is not None:
         images = f"{standing.images_in_group} image{'s' if standing.images_in_group > 1 else ''}"
         yield f"Group {standing.group}, of {images}{_stream(standing)}."

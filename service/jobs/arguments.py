@@ -71,8 +71,26 @@ class EnginesArguments(_Stored, frozen=True):
     asked_by: str
 
 
+class CompareArguments(_Stored, frozen=True):
+    """Two versions to compare, by number: 0 is the newest as `first`, the champion as `second`.
+
+    `limit` is how many of the images that change are named at most.
+    """
+
+    first: int = 0
+    second: int = 0
+    limit: int = 20
+    asked_by: str = ""
+
+
 Arguments: TypeAlias = (
-    SelectArguments | ReviewArguments | GroupArguments | LearnArguments | PromoteArguments | EnginesArguments
+    SelectArguments
+    | ReviewArguments
+    | GroupArguments
+    | LearnArguments
+    | PromoteArguments
+    | EnginesArguments
+    | CompareArguments
 )
 
 ARGUMENTS: Mapping[JobName, type[Arguments]] = {
@@ -82,6 +100,7 @@ ARGUMENTS: Mapping[JobName, type[Arguments]] = {
     JobName.LEARN: LearnArguments,
     JobName.PROMOTE: PromoteArguments,
     JobName.ENGINES: EnginesArguments,
+    JobName.COMPARE: CompareArguments,
 }
 """The jobs that take arguments; the others take none."""
 

@@ -26,12 +26,13 @@ APPLICATION = "hardcase"
 APPLICATION_VERSION = "1"
 QUEUES = ("compute", "sync", "patient")
 """`compute` has the jobs that load models or read the whole pool, one at a time; `sync` those that call Label Studio;
-`patient` those that call expensive engines and may take hours, so that the loop continues meanwhile."""
+`patient` those that call expensive engines and may take hours, or that a person asked for, so that the loop continues
+meanwhile."""
 
 _HELD = ["PENDING", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 _QUEUE = {
     **dict.fromkeys((JobName.REVIEW, JobName.SWEEP, JobName.QUALITY, JobName.ADOPT, JobName.MESSAGES), "sync"),
-    **dict.fromkeys((JobName.ESCALATE, JobName.ENGINES, JobName.INSPECT), "patient"),
+    **dict.fromkeys((JobName.ESCALATE, JobName.ENGINES, JobName.COMPARE, JobName.INSPECT), "patient"),
 }
 
 

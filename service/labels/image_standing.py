@@ -23,6 +23,7 @@ from labeling.basis import unpack_candidates
 from labeling.project import Project
 from labeling.review.kinds import may_teach
 from labeling.types import ImageId, LabelSource, ReviewKind
+from service.labels.lineage import lineage_of
 from service.labels.machine_labels import MachineLabel
 
 __all__ = ["Standing", "standing_of"]
@@ -36,7 +37,8 @@ class Standing:
     """`group` of near-duplicates with its number of images; `reserved`, `drawn` and `shadow_pick_of` are of that group.
 
     `left_aside` are those of the newest queries whose strategy could have picked the image and did not. `trains` and
-    `measures` are of the label in force, and `use` says why. `waits_for` says why there is none; empty where one is.
+    `measures` are of the label in force, and `use` says why; `trained` and `calibrated`: numbers of the versions that
+    were fitted on a label of it, and whose temperature was. `waits_for` says why there is none; empty where one is.
     """
 
     group: int | None
@@ -48,6 +50,8 @@ class Standing:
     trains: bool
     measures: bool
     use: str
+    trained: tuple[int, ...]
+    calibrated: tuple[int, ...]
     waits_for: str
 
 
@@ -55,6 +59,7 @@ def standing_of(session: Session, project: Project, image: Listed, machine: Mach
     """Where an image stands now."""
     place = place_of(session, project.id, image.image_id)
     trains, measures, use = _use(image, place)
+    lineage = lineage_of(session, project, image.image_id)
     return Standing(
         group=place.group_id,
         images_in_group=place.images_in_group,
@@ -65,6 +70,8 @@ def standing_of(session: Session, project: Project, image: Listed, machine: Mach
         trains=trains,
         measures=measures,
         use=use,
+        trained=lineage.trained,
+        calibrated=lineage.calibrated,
         waits_for="" if image.value is not None else _waits_for(session, project, image, place, machine),
     )
 

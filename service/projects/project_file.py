@@ -16,7 +16,8 @@ from labeling.answers import is_always_offered
 from labeling.conversion import convert
 from labeling.errors import Invalid
 from labeling.normal_form import same_name, visible
-from labeling.project import ProjectConfig
+from labeling.project import ProjectConfig, Schedule
+from labeling.schedule import check_schedule
 from service.plugins import HEADS, STRATEGIES
 from service.projects.certificate_terms import CertificateIn
 from service.projects.engine_use import EngineName, EngineUseIn, LabelMap, PictureSide, Share
@@ -79,6 +80,20 @@ class StopIn(Strict):
         return self
 
 
+class ScheduleIn(Strict):
+    learn: Annotated[Plain, Field(max_length=100)] = ""
+    quiet: Annotated[Plain, Field(max_length=20)] = ""
+    timezone: Annotated[Plain, Field(max_length=60)] = "UTC"
+
+    @model_validator(mode="after")
+    def _comes(self) -> ScheduleIn:
+        try:
+            check_schedule(Schedule(self.learn, self.quiet, self.timezone))
+        except Invalid as error:
+            raise ValueError(error.message) from error
+        return self
+
+
 class SharesIn(Strict):
     random_first: Annotated[float, Field(ge=0, lt=1)] = 0.20
     random: Annotated[float, Field(ge=0, lt=1)] = 0.10
@@ -92,6 +107,7 @@ class GateIn(Strict):
     margin: Share = 0.02
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.90
     min_labels: int = Field(default=30, ge=1)
+    class_refusals: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
 
 
 class GoldIn(Strict):
@@ -162,6 +178,7 @@ class PolicyIn(Strict):
     explanation: Literal["", "examples", "occlusion", "both"] = ""
     learn_after_labels: int = Field(default=40, ge=1)
     learn_every_s: int = Field(default=86_400, ge=1)
+    schedule: ScheduleIn = ScheduleIn()
     near_duplicates: NearDuplicates = "adaptive"
     source_every_s: int = Field(default=300, ge=1)
     keep_originals: bool = False

@@ -22,6 +22,7 @@ from labeling.jobs import JobName, Trigger
 from labeling.types import ProjectId
 from service.jobs.arguments import (
     Arguments,
+    CompareArguments,
     DecisionByHand,
     EnginesArguments,
     GroupArguments,
@@ -54,7 +55,7 @@ from service.work.locks import OneAtATime
 from service.work.notifications import deliver_due, write_due
 from service.work.prelabel import escalate, prelabel
 from service.work.prelabel.calibrate import calibrate
-from service.work.promote import judge
+from service.work.promote import compare, judge
 from service.work.promote.predict import predict
 from service.work.quality import QUICK, SLOW, Step
 from service.work.review.adopt import adopt_batch
@@ -87,6 +88,7 @@ def register(parts: Parts, running: RunningJobs) -> None:
         JobName.GROUP: loop.group,
         JobName.FIGURES: loop.figures,
         JobName.ENGINES: loop.engines,
+        JobName.COMPARE: loop.compare,
         JobName.QUALITY: loop.quality,
         JobName.CERTIFY: loop.certify,
         JobName.INSPECT: loop.inspect,
@@ -201,6 +203,9 @@ class _Loop:
 
     def engines(self, project_id: ProjectId, trigger: str, wanted: EnginesArguments) -> Counts:
         return self.steps.one(report.answer, project_id, wanted)
+
+    def compare(self, project_id: ProjectId, trigger: str, wanted: CompareArguments) -> Counts:
+        return self.steps.one(compare.answer, project_id, wanted)
 
     def quality(self, project_id: ProjectId, trigger: str) -> Counts:
         """What must follow people's answers within seconds: consensus, agreement, the team, alarms."""

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from db.repositories.engines import reports
 from db.repositories.labels import decisions
 from db.repositories.people import annotators
 from db.repositories.projects import projects
@@ -27,9 +29,11 @@ from labeling.project import LabelClass, Project, ProjectConfig
 from labeling.types import Actor, ImageId, ReviewKind
 from service.labels.reannotation import ask_again
 from service.labels.resolution import resolve_labels
+from service.projects.version_comparison import KIND, Between, Flip, FlippedImage, VersionComparison
 from service.release.release import Order, release
 from service.web.edge.access import ACCESS, How
 from service.work.quality import QUICK
+from tests import factories
 from tests.answering import asked, submit
 from tests.conftest import NOW
 from tests.e2e.test_pages_browser import HOSTILE, launched, log_in, watch
@@ -159,6 +163,7 @@ def _fill(database: sa.Engine, home: Path) -> None:
         submit(database, project, review, CLASSES[number % 2], user=2)
     submit(database, project, made[8], None)
     _decide(database, project)
+    _versions(database, project)
     parts = make_parts(database, home, FakeLabelStudio())  # type: ignore[arg-type]
     for step in QUICK:
         step(parts, project.id)
@@ -184,6 +189,29 @@ def _decide(database: sa.Engine, project: Project) -> None:
         annotators.switch(session, 2, who, paused=True, evidence={})
         annotators.void(session, 2, who)
         alarms.raise_alarm(session, project.id, AlarmKind.LOW_AGREEMENT, "", HOSTILE, {}, NOW)
+
+
+def _versions(database: sa.Engine, project: Project) -> None:
+    """Two versions, the first without its card, and their comparison with pictures."""
+    with transaction(database) as session:
+        report = {"examples": 6, "examples_by_class": dict.fromkeys(CLASSES, 2), "engine_revision": HOSTILE}
+        for number in (1, 2):
+            found = factories.version(session, project.id, number, report=report)
+            judged = {"gain": 0.02, "interval": [-0.03, 0.07], "labels": 60, "power": {"passes": 0.05, "fails": None}}
+            factories.promotion(session, project.id, found, reasons=[HOSTILE], author=HOSTILE, report=judged)
+        images = [
+            FlippedImage(image.id, image.content_hash, HOSTILE, 0.5, CLASSES[1], 0.75)
+            for image in session.scalars(sa.select(ImageRow).limit(4))
+        ]
+        between = Between(60, 0.02, -0.03, 0.07, 6, 5, 1.0, 0.05, None)
+        for pair in ((1, 2), (2, 1)):
+            made = VersionComparison(
+                first=pair[0], second=pair[1], measure="accuracy", basis="training images", from_stream=False,
+                test=between, why="", pool=60, flipped=9, flips=[Flip(HOSTILE, CLASSES[2], 9)], images=images,
+                unlisted=3,
+            )  # fmt: skip
+            stored = {"request": {"first": pair[0], "second": pair[1]}, "result": msgspec.to_builtins(made)}
+            reports.record(session, project.id, KIND, **stored, asked_by=HOSTILE, now=NOW)
 
 
 STRUCTURE = """() => {

@@ -9,6 +9,7 @@ from labeling.jobs import JobName
 from service.jobs.arguments import (
     ARGUMENTS,
     Arguments,
+    CompareArguments,
     DecisionByHand,
     EnginesArguments,
     GroupArguments,
@@ -33,6 +34,7 @@ EXAMPLES: dict[JobName, tuple[Arguments, ...]] = {
         PromoteArguments(DecisionByHand("rollback", 0, "{", "")),
     ),
     JobName.ENGINES: (EnginesArguments(PLAN, "anna"),),
+    JobName.COMPARE: (CompareArguments(), CompareArguments(3, 2, 5, "änna")),
 }
 
 

@@ -19,6 +19,7 @@ PAIRS = [
     (project_file.EngineUseIn, project.EngineUse),
     (project_file.BudgetIn, project.Budget),
     (project_file.StopIn, project.Stop),
+    (project_file.ScheduleIn, project.Schedule),
     (project_file.SharesIn, project.Shares),
     (project_file.GateIn, project.Gate),
     (project_file.GoldIn, project.Gold),

@@ -1,8 +1,8 @@
-"""The reports of trying, comparing and planning engines, newest first."""
+"""The reports of trying, comparing and planning engines, and of comparing versions, newest first."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -65,14 +65,28 @@ def newest(session: Session, project_id: ProjectId, kind: str) -> EngineReport |
     return read_first(session, EngineReport, reports.order_by(EngineReportRow.id.desc()))
 
 
-def by_id(session: Session, project_id: ProjectId, report_id: int) -> EngineReport:
+def newest_of(session: Session, project_id: ProjectId, kind: str, request: Mapping[str, Any]) -> EngineReport | None:
+    """The newest report of this kind whose request has these values; None if there is none."""
+    of_kind = EngineReportRow.project_id == project_id, EngineReportRow.kind == kind
+    asked = sa.select(EngineReportRow.id, EngineReportRow.request).where(*of_kind).order_by(EngineReportRow.id.desc())
+    wanted = request.items()
+    found = next((number for number, of in session.execute(asked) if wanted <= of.items()), None)
+    return None if found is None else by_id(session, project_id, found)
+
+
+def by_id(session: Session, project_id: ProjectId, report_id: int, kinds: Sequence[str] = ()) -> EngineReport:
+    """One report; NotFound also where it is of none of these kinds (none: of any)."""
     row = session.get(EngineReportRow, report_id)
-    if row is None or row.project_id != project_id:
+    if row is None or row.project_id != project_id or (kinds and row.kind not in kinds):
         raise NotFound("This project has no such report.")
     return read(EngineReport, row)
 
 
-def listing(session: Session, project_id: ProjectId, *, after: int | None, limit: int) -> Slice[ReportItem]:
-    """The newest reports, without their results."""
+def listing(
+    session: Session, project_id: ProjectId, *, after: int | None, limit: int, kinds: Sequence[str] = ()
+) -> Slice[ReportItem]:
+    """The newest reports of these kinds (none: of all), without their results."""
     statement = sa.select(*columns(ReportItem, EngineReportRow)).where(EngineReportRow.project_id == project_id)
+    if kinds:
+        statement = statement.where(EngineReportRow.kind.in_(kinds))
     return slice_of(session, statement, EngineReportRow.id, after, limit, ReportItem)

@@ -93,6 +93,11 @@ def current_of(session: Session, image_ids: Sequence[ImageId]) -> dict[ImageId, 
     return {label.image_id: label for label in read_all(Label, rows)}
 
 
+def ids_of(session: Session, image_id: ImageId) -> set[int]:
+    """The ids of all label rows that an image ever had."""
+    return set(session.scalars(sa.select(LabelRow.id).where(LabelRow.image_id == image_id)))
+
+
 def newest_not_by_people(session: Session, image_ids: Sequence[ImageId]) -> dict[ImageId, Label]:
     """The newest row of each image that came with it or is gold: what stands again when every answer is withdrawn.
 

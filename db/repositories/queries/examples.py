@@ -48,12 +48,15 @@ def read_examples(
     *,
     imported: bool = False,
     as_of: AsOf | None = None,
+    image_id: ImageId | None = None,
 ) -> list[Example]:
     """Images of groups that are not reserved whose current label comes from a review of these kinds, by image id.
 
-    `imported`: those too whose label was imported, or corrected by a lead. With `as_of`, as it was at that moment.
+    `imported`: those too whose label was imported, or corrected by a lead. With `as_of`, as it was at that moment;
+    with `image_id`, of this image only.
     """
-    newest = newest_ids(project_id, as_of.label_id if as_of else None).subquery()
+    labels = newest_ids(project_id, as_of.label_id if as_of else None)
+    newest = (labels if image_id is None else labels.where(LabelRow.image_id == image_id)).subquery()
     usable: sa.ColumnElement[bool] = ReviewRow.kind.in_(list(kinds))
     if imported:
         corrected = (LabelRow.source == LabelSource.PEOPLE) & LabelRow.review_id.is_(None)  # a lead corrected an import

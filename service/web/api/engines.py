@@ -93,13 +93,13 @@ def list_engines(parts: PartsDep, project: ProjectDep) -> EnginesOut:
 
 @router.get("/api/projects/{project}/engines/reports", summary="List reports on engines")
 def list_reports(paging: PagingDep) -> SliceOut[ReportItem]:
-    return paging.slice_of(reports.listing)
+    return paging.slice_of(reports.listing, kinds=tuple(ReportKind))
 
 
 @router.get("/api/projects/{project}/engines/reports/{report_id}", summary="Show a report on engines")
 def show_report(parts: PartsDep, project: ProjectDep, report_id: Annotated[int, Path(ge=1, le=2**53)]) -> EngineReport:
     with reading(parts.database) as session:
-        return reports.by_id(session, project.id, report_id)
+        return reports.by_id(session, project.id, report_id, tuple(ReportKind))
 
 
 @router.post("/api/projects/{project}/engines/reports", status_code=202, summary="Ask to try, compare or plan engines")

@@ -68,6 +68,8 @@ class StandingOut(Body):
     trains: bool
     measures: bool
     use: str = Field(description="Why its label trains, measures, or does neither.")
+    trained: list[int] = Field(description="The versions that were trained on a label of it.")
+    calibrated: list[int] = Field(description="The versions whose temperature was fitted on a label of it.")
     waits_for: str = Field(description="Why it has no label; empty where it has one.")
 
 

@@ -12,11 +12,13 @@ from db.session import reading
 from db.views import rounds
 from db.views.rounds import PromotionItem, VersionItem
 from labeling.jobs import JobName
+from labeling.project import Project
+from service.auth import Caller
 from service.jobs.arguments import DecisionByHand, PromoteArguments
 from service.web.api.jobs import AskedOut, ask_by_hand
 from service.web.api.paging import PagingDep, SliceOut
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
-from service.web.wiring import PartsDep
+from service.web.wiring import PartsDep, WebParts
 
 router = APIRouter(route_class=Guarded, tags=["versions and promotions"])
 
@@ -53,11 +55,23 @@ def list_promotions(paging: PagingDep) -> SliceOut[PromotionItem]:
 
 @router.post("/api/projects/{project}/promotions", status_code=202, summary="Promote or roll back by hand")
 def decide_by_hand(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: PromotionIn) -> AskedOut:
+    return decide(parts, caller, project, body.action, body.version, body.reason)
+
+
+def decide(
+    parts: WebParts,
+    caller: Caller,
+    project: Project,
+    action: Literal["promote", "rollback"],
+    version: int | None,
+    reason: str,
+) -> AskedOut:
+    """Ask to put this version in use, or to go back from the champion of now; NotFound where there is no such one."""
     with reading(parts.database) as session:
         champion = versions.champion(session, project.id)
-        if body.version is not None:
-            versions.by_number(session, project.id, body.version)  # one that is not there is refused at once
+        if version is not None:
+            versions.by_number(session, project.id, version)  # one that is not there is refused at once
     leaving = champion.number if champion else 0  # named, so that a rollback asked for twice goes back once
-    number = leaving if body.action == "rollback" else body.version or 0
-    decision = DecisionByHand(body.action, number, caller.name, body.reason)
+    number = leaving if action == "rollback" else version or 0
+    decision = DecisionByHand(action, number, caller.name, reason)
     return ask_by_hand(parts, caller, project, JobName.PROMOTE, PromoteArguments(decision))

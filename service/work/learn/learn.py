@@ -28,7 +28,8 @@ from labeling.learn.classifier import Classifier
 from labeling.learn.heads.logistic import LOGISTIC
 from labeling.learn.snapshot import Snapshot
 from labeling.learn.training import FusedClassifier, fit_classifier, predict_logits
-from labeling.project import Project
+from labeling.project import Project, Schedule
+from labeling.schedule import is_quiet, last_time
 from labeling.types import ProjectId
 from labeling.vectors import finite_rows
 from service.logs import get_logger
@@ -59,18 +60,27 @@ class _Waiting:
 
 
 def due(parts: Parts, project_id: ProjectId) -> bool:
-    """Whether enough new labels wait, or the schedule has passed with any, or the engine has changed."""
+    """Whether enough new labels wait, or a time of the schedule has passed with any, or the engine has changed.
+
+    Never in quiet hours.
+    """
     project, latest, waiting = _read_waiting(parts, project_id)
     revision, policy = parts.engine_for(project).revision, project.config.policy
-    if waiting.classes < 2:
+    if waiting.classes < 2 or is_quiet(policy.schedule, parts.now()):
         return False
     since = latest.created_at if latest else project.created_at
     waited = abs(parts.now() - since).total_seconds() >= policy.learn_every_s  # a clock set back delays it once
+    waited = waited or _came_since(policy.schedule, since, parts.now())
     if latest is None:
         return waited or waiting.examples >= policy.learn_after_labels
     if (latest.report["engine_revision"], _head_of(latest)) != (revision, policy.head):
         return waiting.examples >= int(latest.report["examples"])
     return waiting.fresh >= policy.learn_after_labels or (waited and waiting.changed)
+
+
+def _came_since(schedule: Schedule, since: datetime, now: datetime) -> bool:
+    last = last_time(schedule, now)
+    return last is not None and last > since
 
 
 def has_new_labels(parts: Parts, project_id: ProjectId) -> bool:

@@ -1,4 +1,4 @@
 """Judges the newest version; the champion predicts.
 
-Offers `judge`, `predict.predict`.
+Offers `compare`, `compare.compare`, `compare.keep`, `judge`, `predict.predict`.
 """

@@ -42,8 +42,9 @@ NOT_RECORDED = {
 }
 READS = {
     "audit", "backend", "certify", "delete list", "endpoint list", "engines list", "engines show", "jobs list",
-    "key list", "messages list", "next", "project history", "project list", "project show", "replay", "savings",
-    "simulate", "snapshot compare", "snapshot list", "snapshot show", "status", "team show", "undecided", "why",
+    "key list", "messages list", "models list", "models show", "next", "project history", "project list",
+    "project show", "replay", "savings", "simulate", "snapshot compare", "snapshot list", "snapshot show", "status",
+    "team show", "undecided", "why",
 }  # fmt: skip
 """Commands that change nothing."""
 

@@ -28,7 +28,7 @@ from labeling.adapters.storage.prediction_files import read_predictions
 from labeling.errors import BadArtifact, Conflict, NotFound
 from labeling.jobs import Trigger
 from labeling.learn.artifacts import CARD, WEIGHTS
-from labeling.project import Policy, Project
+from labeling.project import Policy, Project, Schedule
 from labeling.types import NONE_OF_THESE, Actor, ReviewKind, Verdict
 from service.work.learn.learn import due, learn
 from service.work.pool.saved_versions import load_classifier
@@ -331,6 +331,47 @@ def test_it_is_due_by_the_schedule_with_any_new_label_and_never_without(ground: 
     with_one = due(ground.parts, ground.project.id)
 
     assert (without, with_one) == (False, True)
+
+
+def test_it_is_due_once_a_time_of_the_clock_has_come_and_any_label_is_new(
+    database: sa.Engine, tmp_path: Path, make_project: MakeProject
+) -> None:
+    ground = clocked(database, tmp_path, make_project, Schedule(learn="0 3 * * *"))
+    answers = []
+    ground.clock.at += timedelta(hours=14)  # NOW is noon: 02:00
+    ground.label(ground.pool[12:13], HARD)
+    answers.append(due(ground.parts, ground.project.id))
+    ground.clock.at += timedelta(hours=2)
+    answers.append(due(ground.parts, ground.project.id))
+    learnt(ground)
+    ground.clock.at += timedelta(days=3)
+    answers.append(due(ground.parts, ground.project.id))  # nothing is new
+
+    assert answers == [False, True, False]
+
+
+def test_in_quiet_hours_nothing_is_due_and_what_came_due_is_one_version_after_them(
+    database: sa.Engine, tmp_path: Path, make_project: MakeProject
+) -> None:
+    ground = clocked(database, tmp_path, make_project, Schedule(learn="0 16 * * *", quiet="08:00-18:00"))
+    ground.label(ground.pool[12:52], HARD)  # enough of them, too
+    ground.clock.at += timedelta(hours=5)
+
+    within = due(ground.parts, ground.project.id)
+    ground.clock.at += timedelta(hours=1)
+    after = due(ground.parts, ground.project.id)
+    learnt(ground)
+
+    assert (within, after, due(ground.parts, ground.project.id)) == (False, True, False)
+
+
+def clocked(database: sa.Engine, folder: Path, make_project: MakeProject, schedule: Schedule) -> Ground:
+    """With a version of twelve labels, by a policy that fits none for time that has passed."""
+    project = make_project(database, policy=Policy(learn_every_s=10**9, schedule=schedule))
+    made = make_ground(database, folder / "home", project)
+    made.label(made.pool[:12], HARD)
+    learnt(made)
+    return made
 
 
 def test_labels_that_waited_for_their_embedding_count_as_new_once_it_is_there(ground: Ground) -> None:

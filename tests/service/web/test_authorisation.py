@@ -99,10 +99,11 @@ def routes_of(client: TestClient) -> dict[tuple[str, str], str]:
 
 @pytest.fixture
 def world(database: sa.Engine, make_project: Callable[..., Project]) -> tuple[sa.Engine, dict[str, str]]:
-    """Two projects, and a key for every kind of caller, the revoked one still in force."""
+    """Two projects, one of them with a version, and a key for every kind of caller, the revoked one still in force."""
     animals = make_project(database, name="animals")
     with transaction(database) as session:
         factories.figure(session, animals.id, "confusion", CONFUSION)
+        factories.version(session, animals.id)
     make_project(database, name="plants")
     made = {role.value: make_key(database, role, ["animals"] if role is not Role.ADMIN else None) for role in Role}
     made["revoked"] = make_key(database, Role.ADMIN)

@@ -271,6 +271,7 @@ def test_a_verdict_says_what_it_could_have_detected() -> None:
 
     assert judgement.power is not None and judgement.power.passes == pytest.approx(0.032, abs=0.001)
     assert judgement.reasons[1].startswith("What this could have detected: one that is 3.2 points better passes in 80")
+    assert judgement.reasons[1].endswith("one that is 2 points worse passes in 13 of 100.")
     assert of_f1.power is None
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bench.numbers.gate import paired
 from labeling.project import Gate
-from labeling.promote.power import chance_to_pass, power
+from labeling.promote.judgement import judge
+from labeling.promote.power import LOSS, chance_to_pass, power
 
 SIMULATED = {
     100: (0.03, 0.15, 0.22, 0.36, 0.52, 0.68, 0.94),
@@ -54,3 +56,30 @@ def test_one_image_detects_nothing_and_raises_nothing() -> None:
 
     assert found.passes is None or 0 <= found.passes <= 1
     assert chance_to_pass(50, 0.0, 0.0, Gate()) == 1.0
+
+
+@pytest.mark.parametrize(("n", "flips", "twins"), [(100, 0.06, 1), (300, 0.06, 1), (100, 0.2, 1), (100, 0.2, 2)])
+def test_a_verdict_says_how_often_one_two_points_worse_passes_and_so_it_does(n: int, flips: float, twins: int) -> None:
+    rng, truth, groups = np.random.default_rng(5), np.zeros(n, np.int64), np.arange(n) // twins
+    ours_and_theirs = (paired(n // twins, flips, -LOSS, rng) for _ in range(200))
+
+    verdicts = [
+        judge(np.repeat(ours, twins, 0), np.repeat(theirs, twins, 0), truth, Gate(), rng, groups=groups)
+        for ours, theirs in ours_and_theirs
+    ]
+
+    passed = np.mean([one.promoted for one in verdicts])
+    stated = [one.power.slips for one in verdicts if one.power]  # none where no answer differs
+    assert len(stated) >= 0.99 * len(verdicts)
+    assert np.mean(stated) == pytest.approx(passed, abs=0.05)
+
+
+def test_where_an_equal_one_is_refused_as_often_it_says_so_and_not_zero_points() -> None:
+    rng = np.random.default_rng(1)
+    truth = np.zeros(60, np.int64)
+
+    found = judge(*paired(60, 0.5, 0.0, rng), truth, Gate(), rng)
+
+    assert found.power is not None and found.power.fails == 0
+    [said] = [why for why in found.reasons if "could have detected" in why]
+    assert "one that is as good is refused as often" in said and " 0.0 points" not in said
