@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Literal
 
 from labeling.answers import AnswerSet
@@ -21,7 +22,9 @@ __all__ = [
     "EngineUse",
     "Gate",
     "Gold",
+    "LabelChange",
     "LabelClass",
+    "LabelOperation",
     "Overlap",
     "Policy",
     "Project",
@@ -53,6 +56,28 @@ class LabelClass:
     name: str
     description: str = ""
     prompts: tuple[str, ...] = ()
+
+
+class LabelOperation(StrEnum):
+    """How a label set changes."""
+
+    ADD = "add"
+    RENAME = "rename"
+    MERGE = "merge"
+    SPLIT = "split"
+    RETIRE = "retire"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelChange:
+    """One change of a label set: the names that are of no class since then, and what stands for each of them now.
+
+    `becomes` is empty for a retired class, and `was` for a new one. A name is never given another meaning.
+    """
+
+    operation: LabelOperation
+    was: tuple[str, ...]
+    becomes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,16 +349,25 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class ProjectConfig:
-    """What a project's YAML file says. `labels` keeps its order: column k of every (N, K) array."""
+    """What a project's YAML file says. `labels` keeps its order: column k of every (N, K) array.
+
+    `changes` are those of the label set so far, which no file says: `labeling.label_set` reads them.
+    """
 
     name: str
     labels: tuple[LabelClass, ...]
     guidelines: str = ""
     policy: Policy = field(default_factory=Policy)
+    changes: tuple[LabelChange, ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:
         return tuple(label.name for label in self.labels)
+
+    @property
+    def label_set(self) -> int:
+        """The version of the label set; the first is 1."""
+        return 1 + len(self.changes)
 
     @property
     def answers(self) -> AnswerSet:

@@ -16,10 +16,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.label_names import names_of
 from db.repositories.labels.labels import is_current_label
 from db.repositories.reviews.reviews import has_ended, is_current
 from db.rows import columns, count_if, read_all, rows_of
 from db.tables import AnnotationRow, FigureRow, ImageRow, LabelRow, PredictionRow, PushRow, ReviewRow
+from labeling.label_set import name_now
 from labeling.types import AnnotationAction, ImageId, LabelSource, ProjectId, VersionId
 
 STATE = "state"
@@ -67,7 +69,15 @@ def shown_and_kept(session: Session, project_id: ProjectId) -> list[tuple[str, i
         .where(AnnotationRow.action == AnnotationAction.ANSWERED, AnnotationRow.shown.is_not(None))
         .group_by(AnnotationRow.shown)
     )
-    return [(str(label), int(shown), int(kept)) for label, shown, kept in rows]
+    counts: dict[str, list[int]] = {}
+    names = names_of(session, project_id)
+    for label, shown, kept in rows:
+        now = name_now(str(label), names)
+        if now is not None:
+            of_label = counts.setdefault(now, [0, 0])
+            of_label[0] += int(shown)
+            of_label[1] += int(kept)
+    return [(label, shown, kept) for label, (shown, kept) in counts.items()]
 
 
 def evidence(session: Session, image_ids: Iterable[int]) -> dict[VersionId, dict[int, list[float]]]:

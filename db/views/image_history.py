@@ -7,7 +7,7 @@ about the image blind.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -43,6 +43,7 @@ from db.tables import (
 )
 from labeling.types import ImageId, Outcome, ProjectId
 
+ClassesAt = Callable[[datetime], Sequence[str]]
 TWINS = 24
 LIKELIEST = 5
 NO_REASON = "the reason was not kept, an older hardcase asked"
@@ -89,13 +90,16 @@ class Twin:
 
 
 def facts(
-    session: Session, project_id: ProjectId, image_id: ImageId, classes: Sequence[str], champion: int | None
+    session: Session, project_id: ProjectId, image_id: ImageId, classes_at: ClassesAt, champion: int | None
 ) -> list[Fact]:
-    """Every fact about an image, oldest first; `champion` is the number of the version in use."""
+    """Every fact about an image, oldest first; `champion` is the number of the version in use.
+
+    `classes_at` gives the classes that the project had at a moment: what was predicted then speaks of those.
+    """
     found = [
         *_arrivals(session, image_id),
-        *_prelabels(session, image_id, classes),
-        *_predictions(session, image_id, classes, champion),
+        *_prelabels(session, image_id, classes_at),
+        *_predictions(session, image_id, classes_at, champion),
         *_questions(session, project_id, image_id),
         *_answers(session, image_id),
         *_decisions(session, image_id),
@@ -156,8 +160,9 @@ def _arrivals(session: Session, image_id: ImageId) -> Iterator[Fact]:
             yield Fact(gone_at, "gone", "", row.reference, "the source does not hold it any more", {})
 
 
-def _prelabels(session: Session, image_id: ImageId, classes: Sequence[str]) -> Iterator[Fact]:
+def _prelabels(session: Session, image_id: ImageId, classes_at: ClassesAt) -> Iterator[Fact]:
     for row in session.scalars(sa.select(PrelabelRow).where(PrelabelRow.image_id == image_id).order_by(PrelabelRow.id)):
+        classes = classes_at(row.created_at)
         said = row.answer if row.outcome == Outcome.LABEL and row.answer else _outcome(row.outcome, row.probs, classes)
         about = {
             "confidence": _highest(row.probs),
@@ -172,15 +177,16 @@ def _prelabels(session: Session, image_id: ImageId, classes: Sequence[str]) -> I
         yield Fact(row.created_at, "prelabel", row.revision, said, why, _without_nothing(about))
 
 
-def _predictions(session: Session, image_id: ImageId, classes: Sequence[str], champion: int | None) -> Iterator[Fact]:
+def _predictions(session: Session, image_id: ImageId, classes_at: ClassesAt, champion: int | None) -> Iterator[Fact]:
     rows = session.execute(
-        sa.select(PredictionRow, VersionRow.number, QueryRow.number)
+        sa.select(PredictionRow, VersionRow.number, VersionRow.created_at, QueryRow.number)
         .join(VersionRow, VersionRow.id == PredictionRow.version_id)
         .outerjoin(QueryRow, QueryRow.id == PredictionRow.asked_in)
         .where(PredictionRow.image_id == image_id)
         .order_by(PredictionRow.id)
     )
-    for row, version, query in rows:
+    for row, version, fitted_at, query in rows:
+        classes = classes_at(fitted_at)
         about = {
             "confidence": _highest(row.probs),
             "likeliest": _likeliest(row.probs, classes),

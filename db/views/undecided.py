@@ -22,6 +22,7 @@ from db.repositories.labels.labels import is_current_label
 from db.repositories.reviews.reviews import CLOSING, is_current, is_open, is_valid
 from db.tables import AnnotationRow, DecisionRow, LabelRow, ReviewRow, ViewRow
 from labeling.answers import Answer
+from labeling.label_set import known_labels
 from labeling.project import Project
 from labeling.types import AnnotationAction, ImageId, LabelSource, ReviewId, ReviewKind
 
@@ -106,7 +107,7 @@ def _read(rows: Sequence[sa.Row[*tuple[Any, ...]]]) -> Undecided:
 def _undecidable(session: Session, project: Project, among: Collection[ImageId] | None) -> list[Undecided]:
     """By leads' decisions in force that give no label; the review is the one that the label came from."""
     unsure = sa.select(DecisionRow.image_id).where(
-        DecisionRow.project_id == project.id, DecisionRow.value.not_in(project.config.answers.labels)
+        DecisionRow.project_id == project.id, DecisionRow.value.not_in(known_labels(project.config))
     )
     images = [ImageId(image) for image in session.scalars(unsure.where(_of(among, DecisionRow.image_id)).distinct())]
     found = decisions.in_force(session, images)
@@ -137,7 +138,7 @@ def _tells(row: type[AnnotationRow], project: Project) -> sa.ColumnElement[bool]
 def _is_label(row: type[AnnotationRow], project: Project) -> sa.ColumnElement[bool]:
     """Whether an annotation has exactly one choice, which is a label of the project."""
     first, second = row.answers[0].as_string(), row.answers[1].as_string()
-    return sa.and_(sa.func.coalesce(first, "").in_(project.config.answers.labels), second.is_(None))
+    return sa.and_(sa.func.coalesce(first, "").in_(known_labels(project.config)), second.is_(None))
 
 
 def _viewed() -> sa.ColumnElement[bool]:

@@ -11,6 +11,7 @@ import html
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
+from labeling.label_set import names_now
 from labeling.project import LabelClass, Policy, ProjectConfig
 from labeling.review.controls import OURS, Controls, parse_xml
 from labeling.slices import batches
@@ -20,6 +21,7 @@ __all__ = [
     "HINTS",
     "choices_in",
     "config_hash",
+    "former_names",
     "instructions",
     "labelling_config",
     "literal",
@@ -51,6 +53,7 @@ def labelling_config(config: ProjectConfig, controls: Controls = OURS) -> str:
     """The labelling config as XML: the image and, always in view beside it, its text and one choice a class.
 
     The first ten choices have the digits as hotkeys. Over 30 classes get a filter to type in, and alphabetical groups.
+    Former names of classes are choices that are not displayed: Label Studio takes no config without what people chose.
     `controls` are the names of a project that was taken over.
 
     >>> config = ProjectConfig("animals", (LabelClass("cat"), LabelClass("dog & bone")))
@@ -78,7 +81,15 @@ def labelling_config(config: ProjectConfig, controls: Controls = OURS) -> str:
         choice.set("hotkey", digit)
     for name, hint, hotkey in _ALWAYS:
         ElementTree.SubElement(choices, "Choice", value=name, hint=hint, hotkey=hotkey)
+    former = [LabelClass(name) for name in former_names(config)]
+    if former:
+        _add_choices(ElementTree.SubElement(choices, "View", style="display: none"), former)
     return ElementTree.tostring(view, encoding="unicode")
+
+
+def former_names(config: ProjectConfig) -> tuple[str, ...]:
+    """The names that are of no class any more, in the order in which they were given up."""
+    return tuple(names_now(config.changes))
 
 
 def overlay_title(policy: Policy) -> str:

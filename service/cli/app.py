@@ -71,6 +71,7 @@ class _Commands(LazyGroup):
         "release": ("snapshots:release", "Freeze the labels with their figures into one page, under your name."),
         "project": ("projects:app", "Make, show, list and edit projects."),
         "models": ("models:app", "List, show and compare versions, and put one in use by hand."),
+        "labels": ("label_set:app", "Add, rename, merge, split or retire classes; what that does is shown before."),
         "engines": ("engines:app", "List, try, compare and plan engines."),
         "endpoint": ("endpoints:app", "List endpoints, and keep their keys."),
         "snapshot": ("snapshots:app", "Freeze the labels under a name, and compare two states."),

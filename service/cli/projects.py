@@ -54,7 +54,7 @@ def edit(
     reason: Annotated[str, typer.Option(help="Why; it is kept in the project's history.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Put a changed YAML file in force: guidelines, descriptions, policy. The label set does not change.
+    """Put a changed YAML file in force: guidelines, descriptions, policy. Classes change with `hardcase labels`.
 
     Example: hardcase project edit animals animals.yaml --reason "clearer guidelines"
     """

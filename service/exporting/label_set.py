@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from db.repositories.labels.snapshots import Snapshot
+from db.repositories.projects import projects
 from db.repositories.queries import examples
 from db.session import reading
 from db.views import exports
@@ -155,8 +156,11 @@ def open_label_set(
     snapshot: Snapshot | None,
     tick: Callable[[], None] = lambda: None,
 ) -> LabelSet:
-    """The labels of this snapshot, or the current ones."""
+    """The labels of this snapshot, with the classes that the project had then, or the current ones."""
     if snapshot is not None:
+        with reading(database) as session:
+            version = projects.version_at(session, project.id, snapshot.created_at)
+            project = projects.as_configured(session, project.id, version)
         return LabelSet(database, project, images, snapshot, snapshot.last_label_id, tick)
     with reading(database) as session:
         return LabelSet(database, project, images, None, examples.last_label_id(session, project.id), tick)

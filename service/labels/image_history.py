@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
+from db.repositories.projects import projects
 from db.repositories.versions import versions
 from db.views import image_history, label_list, listings
 from db.views.image_history import HIDES, Fact, Task, Twin
@@ -48,7 +49,8 @@ def story_of(session: Session, home: Path, project: Project, image_id: ImageId, 
     [image] = label_list.of_images(session, project.id, [image_id])
     champion = versions.champion(session, project.id)
     number = None if champion is None else champion.number
-    facts = image_history.facts(session, project.id, image_id, project.config.classes, number)
+    classes_at = projects.classes_by_time(session, project)
+    facts = image_history.facts(session, project.id, image_id, classes_at, number)
     [machine] = machine_labels_of(session, home, project, [image_id], leads=leads)
     facts = _with_machine_label(facts, machine)
     tasks = image_history.tasks(session, image_id)

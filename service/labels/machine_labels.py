@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from db.paging import Slice
+from db.repositories.projects import projects
 from db.repositories.versions import predictions, versions
 from db.repositories.versions.versions import Version
 from db.views import label_list, listings
@@ -25,6 +26,7 @@ from db.views import project_stats as view
 from db.views.listings import ImageState
 from labeling.adapters.storage.prediction_files import map_predictions
 from labeling.errors import BadArtifact, Conflict, NotFound, Unavailable
+from labeling.label_set import in_columns
 from labeling.project import Project
 from labeling.types import ImageId, ProjectId
 from labeling.vectors import shown_probs, softmax
@@ -65,12 +67,16 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class ChampionLabels:
-    """What a version says of N images; `image_ids` ascend, `probs` (N, K) are at its fitted temperature."""
+    """What a version says of N images; `image_ids` ascend, `probs` (N, J) are at its fitted temperature.
+
+    `columns` brings what it says to the classes of now; None where they are its own.
+    """
 
     version: Version
     made_at: datetime
     image_ids: NDArray[np.int64]
     probs: NDArray[np.floating]
+    columns: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -86,7 +92,8 @@ class ChampionLabels:
     def said(self, rows: slice | NDArray[np.int64]) -> Said:
         """What it says of these rows."""
         fitted = np.asarray(self.probs[rows], np.float64)
-        ranking, shown = before_calibration(fitted, self.version.report), with_bias(fitted, self.version.report)
+        said = before_calibration(fitted, self.version.report), with_bias(fitted, self.version.report)
+        ranking, shown = (in_columns(one, self.columns) for one in said)
         positions = ranking.argmax(axis=1)
         at = np.arange(len(fitted)), positions
         return Said(positions, np.round(shown[at], DIGITS), np.round(ranking[at], DIGITS))
@@ -155,7 +162,8 @@ def champion_labels(session: Session, home: Path, project_id: ProjectId) -> Cham
         found = map_predictions(home, file.path, file.sha256)
     except (NotFound, BadArtifact) as error:
         raise Unavailable(error.message) from error
-    return ChampionLabels(champion, file.created_at, found.image_ids, found.probs)
+    columns = versions.columns_of(champion, projects.by_id(session, project_id).config)
+    return ChampionLabels(champion, file.created_at, found.image_ids, found.probs, columns)
 
 
 def machine_labels_of(

@@ -21,6 +21,7 @@ from db.repositories.labels import decisions, labels, soft_labels
 from db.repositories.labels.decisions import Decision
 from db.repositories.labels.labels import DISPUTED, OPEN, UNDECIDED, Label, NewLabel
 from db.repositories.labels.soft_labels import SoftLabel
+from db.repositories.projects import projects
 from db.repositories.reviews import annotations as answers
 from db.repositories.reviews.annotations import VoteRow
 from labeling.answers import Answer, AnswerSet
@@ -91,8 +92,9 @@ def may_weigh(method: str, people: int) -> bool:
 
 
 def resolve_labels(session: Session, project: Project, image_ids: Sequence[ImageId], now: datetime) -> int:
-    """Append the labels that these images lack; return how many."""
+    """Append the labels that these images lack; return how many. The label set is that of this transaction."""
     wanted = sorted(set(image_ids))
+    project = (wanted and projects.even_deleted(session, project.id)) or project
     standing = standing_of(answers.votes(session, wanted), project.config.answers)
     standing = _with_soft_labels(session, project, wanted, standing, now)
     held = labels.current_of(session, wanted)

@@ -1,7 +1,7 @@
 """The history of a project's configuration: every version with its changes.
 
 In: the versions in their order. Out: documents for people and programs: guidelines as a unified diff, labels whose
-description or prompts changed, keys of the policy with their old and new values.
+description or prompts changed, keys of the policy with their old and new values; and the versions of the label set.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from db.repositories.projects.projects import ConfigVersion
-from labeling.project import ProjectConfig
+from labeling.project import LabelChange, LabelOperation, ProjectConfig
 
 Json = dict[str, Any]
 
@@ -31,6 +31,41 @@ def history(versions: Sequence[ConfigVersion]) -> list[Json]:
             "changed": change,
         }
         for version, change in zip(reversed(versions), reversed(changed), strict=True)
+    ]
+
+
+def change_words(change: LabelChange) -> str:
+    """One change in a line.
+
+    >>> change_words(LabelChange(LabelOperation.MERGE, ("cat", "dog"), ("pet",)))
+    "'cat', 'dog' became 'pet'"
+    """
+    was, becomes = (", ".join(map(repr, names)) for names in (change.was, change.becomes))
+    return {
+        LabelOperation.ADD: f"{becomes} was added",
+        LabelOperation.RENAME: f"{was} is called {becomes}",
+        LabelOperation.MERGE: f"{was} became {becomes}",
+        LabelOperation.SPLIT: f"{was} was split into {becomes}",
+        LabelOperation.RETIRE: f"{was} was retired",
+    }[change.operation]
+
+
+def label_sets(versions: Sequence[ConfigVersion]) -> list[Json]:
+    """Every version of the label set, the newest first: its change, its classes, who made it, when and why."""
+    first = versions[:1]
+    found = [after for before, after in pairwise(versions) if len(after.config.changes) > len(before.config.changes)]
+    return [
+        {
+            "version": one.config.label_set,
+            "config_version": one.version,
+            "words": change_words(one.config.changes[-1]) if one.config.changes else "as the project was made",
+            "change": msgspec.to_builtins(one.config.changes[-1]) if one.config.changes else None,
+            "classes": list(one.config.classes),
+            "author": one.author,
+            "reason": one.reason,
+            "at": one.created_at.isoformat(),
+        }
+        for one in reversed([*first, *found])
     ]
 
 
@@ -55,6 +90,7 @@ def changes(before: ProjectConfig, after: ProjectConfig) -> Json:
             for name in new
             if old.get(name) != new[name]
         ],
+        "label_set": [change_words(change) for change in after.changes[len(before.changes) :]],
         "policy": _differences(msgspec.to_builtins(before.policy), msgspec.to_builtins(after.policy)),
     }
 

@@ -51,7 +51,7 @@ def test_an_edit_appends_a_version_and_the_label_set_stays(
 
     with transaction(database) as session:
         after = projects.configure(session, made.id, edited, Actor("me", "clearer", NOW))
-    with pytest.raises(Conflict, match="label set"), transaction(database) as session:
+    with pytest.raises(Conflict, match="hardcase labels"), transaction(database) as session:
         projects.configure(session, made.id, other_labels, Actor("me", "", NOW))
 
     assert (after.config_version, after.config.guidelines) == (2, "look twice")

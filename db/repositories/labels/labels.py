@@ -6,7 +6,7 @@ The current label of an image is its newest row; a row whose value is null says 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -14,8 +14,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
+from db.label_names import names_by_image
 from db.rows import columns, read_all, to_row
 from db.tables import LabelRow, ReviewRow
+from labeling.label_set import name_now
 from labeling.types import ImageId, LabelSource, ProjectId, ReviewId, ReviewKind
 
 DISPUTED = "people disagree: a lead must decide"
@@ -101,11 +103,15 @@ def ids_of(session: Session, image_id: ImageId) -> set[int]:
 def newest_not_by_people(session: Session, image_ids: Sequence[ImageId]) -> dict[ImageId, Label]:
     """The newest row of each image that came with it or is gold: what stands again when every answer is withdrawn.
 
-    No label by a certificate: its promise may have ended meanwhile.
+    No label by a certificate: its promise may have ended meanwhile. Classes are those of the label set in force.
     """
     made = (LabelSource.PEOPLE.value, LabelSource.CERTIFICATE.value)
     given = _labels().where(LabelRow.image_id.in_(image_ids), LabelRow.source.not_in(made))
-    return {label.image_id: label for label in read_all(Label, session.execute(given.order_by(LabelRow.id)))}
+    found = {label.image_id: label for label in read_all(Label, session.execute(given.order_by(LabelRow.id)))}
+    for image, names in names_by_image(session, found.keys()).items():
+        value = found[image].value
+        found[image] = replace(found[image], value=None if value is None else name_now(value, names))
+    return found
 
 
 @cache

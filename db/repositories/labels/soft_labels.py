@@ -17,7 +17,7 @@ from db.rows import columns, fingerprint_of, in_parts, newest, newest_of, read_a
 from db.session import delete, insert_new
 from db.tables import AnnotationRow, ImageRow, PredictionRow, PrelabelRow, ReviewRow, SoftLabelRow, ViewRow, VoidRow
 from labeling.answers import Answer
-from labeling.types import ImageId, Outcome, ProjectId
+from labeling.types import ImageId, Outcome, ProjectId, VersionId
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,11 @@ def engine_predictions(session: Session, revision: str, image_ids: Collection[Im
     ]
 
 
-def predictions_when_asked(session: Session, image_ids: Collection[ImageId]) -> dict[ImageId, list[float]]:
-    """The probabilities of the version that first asked about each image: fitted before the image had an answer."""
-    asked = sa.select(PredictionRow.image_id, PredictionRow.probs).where(PredictionRow.asked_in.is_not(None))
-    first_last = asked.order_by(PredictionRow.asked_in.desc())
-    return {ImageId(image): probs for image, probs in rows_of(session, first_last, PredictionRow.image_id, image_ids)}
+def predictions_when_asked(
+    session: Session, image_ids: Collection[ImageId]
+) -> dict[ImageId, tuple[VersionId, list[float]]]:
+    """The version that first asked about each image, fitted before the image had an answer, and its probabilities."""
+    fields = PredictionRow.image_id, PredictionRow.version_id, PredictionRow.probs
+    first_last = sa.select(*fields).where(PredictionRow.asked_in.is_not(None)).order_by(PredictionRow.asked_in.desc())
+    rows = rows_of(session, first_last, PredictionRow.image_id, image_ids)
+    return {ImageId(image): (VersionId(version), probs) for image, version, probs in rows}

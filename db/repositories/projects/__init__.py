@@ -1,4 +1,4 @@
 """Projects with the history of their configuration.
 
-Offers `projects`, `projects.ConfigVersion`.
+Offers `label_changes`, `label_changes.Counted`, `label_changes.Held`, `projects`, `projects.ConfigVersion`.
 """

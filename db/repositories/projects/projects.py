@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -48,13 +49,14 @@ def _is_number(name_or_id: str) -> bool:
 
 
 def configure(session: Session, project_id: ProjectId, config: ProjectConfig, by: Actor) -> Project:
-    """Append a new version of the configuration; the newest is in force. Labels in use stay; a reason is needed."""
+    """Append a new version of the configuration; the newest is in force. The classes stay; a reason is needed."""
     project = by_id(session, project_id)
-    config = _as_stored(config, project.config)
+    config = replace(_as_stored(config, project.config), changes=project.config.changes)
     if config.classes != project.config.classes:
         raise Conflict(
-            "The label set of a project cannot change once it exists: every stored probability is in its order. "
-            "Make a new project; it shares bytes and embeddings with this one."
+            "The project file has other classes than the project, or another order. Classes change with "
+            "`hardcase labels add`, `rename`, `merge`, `split` or `retire`, which keep what people said; "
+            f"then the file says: {', '.join(project.config.classes[:20])}."
         )
     if config.name != project.config.name:
         raise Conflict("A project keeps its name.")
@@ -62,6 +64,16 @@ def configure(session: Session, project_id: ProjectId, config: ProjectConfig, by
         raise Invalid("Say why the configuration changes: a reason stands beside every version of it.")
     _append(session, project_id, project.config_version + 1, config, by)
     return by_id(session, project_id)
+
+
+def change_labels(session: Session, project: Project, config: ProjectConfig, by: Actor) -> Project:
+    """Put a configuration with another label set in force; Conflict where another one came in between."""
+    if by_id(session, project.id).config_version != project.config_version:
+        raise Conflict("The project was changed at the same moment. Read how it is now, and say again what to change.")
+    if not by.reason.strip():
+        raise Invalid("Say why the label set changes: a reason stands beside every version of it.")
+    _append(session, project.id, project.config_version + 1, config, by)
+    return by_id(session, project.id)
 
 
 def _as_stored(config: ProjectConfig, stored: ProjectConfig) -> ProjectConfig:
@@ -86,6 +98,21 @@ def as_configured(session: Session, project_id: ProjectId, version: int) -> Proj
     if row is None:
         raise NotFound(f"There is no version {version} of this project's configuration.")
     return replace(project, config=convert(row.config, ProjectConfig), config_version=version)
+
+
+def version_at(session: Session, project_id: ProjectId, at: datetime) -> int:
+    """The version of the configuration that was in force at a moment; the first for one before it."""
+    version = ProjectConfigRow.version
+    found = sa.select(sa.func.max(version)).where(ProjectConfigRow.project_id == project_id)
+    return session.scalar(found.where(ProjectConfigRow.created_at <= at)) or 1
+
+
+def classes_by_time(session: Session, project: Project) -> Callable[[datetime], tuple[str, ...]]:
+    """What gives the classes that a project had at a moment."""
+    if not project.config.changes:
+        return lambda at: project.config.classes
+    found = [(one.created_at, one.config.classes) for one in history(session, project.id)]
+    return lambda at: next((classes for since, classes in reversed(found) if since <= at), found[0][1])
 
 
 def by_name(session: Session, name: str) -> Project:

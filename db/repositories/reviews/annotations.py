@@ -11,12 +11,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
+from db.label_names import answer_now, names_by_project
 from db.repositories.labels.labels import UNDECIDED
 from db.repositories.reviews.reviews import is_current, is_valid
 from db.rows import columns, read_all, to_row
 from db.session import insert_new
 from db.tables import AnnotationRow, AnnotatorRow, LabelRow, PushRow, ReReviewRow, ReviewRow, ViewRow
 from labeling.answers import Answer
+from labeling.label_set import Names, name_now
 from labeling.types import AnnotationAction, ImageId, ProjectId, ReviewId, ReviewKind
 
 _WITHDRAWN = AnnotationAction.WITHDRAWN.value
@@ -62,7 +64,8 @@ class VoteRow:
 
     It is empty for a skip, and where the image was not `viewed`: who never fetched it from us can tell nothing. In a
     re-review `re_reviewed` is the label that it is compared with, `given_in` and `given_as` the review that this label
-    came from and its kind (None: no review made it).
+    came from and its kind (None: no review made it). Classes are those of the label set in force: an answer that named
+    a class which was split since, or that is compared with one, does not count.
     """
 
     image_id: ImageId
@@ -145,19 +148,24 @@ def votes_of_project(session: Session, project_id: ProjectId) -> list[VoteRow]:
 
 def _votes(session: Session, condition: sa.ColumnElement[bool]) -> list[VoteRow]:
     kinds = {kind.value: kind for kind in ReviewKind}
-    rows = session.execute(_vote_rows().where(condition))
-    return [
-        VoteRow(
-            **{
-                **row,
-                "kind": kinds[row["kind"]],
-                "given_as": kinds.get(row["given_as"]),
-                "viewed": bool(row["viewed"]),
-                "answer": Answer.of(row["answer"] if row["viewed"] else ()),
-            }
-        )
-        for row in rows.mappings()
-    ]
+    rows = session.execute(_vote_rows().where(condition)).mappings().all()
+    names = names_by_project(session, {row["project_id"] for row in rows})
+    read = (_vote(row, kinds, names[row["project_id"]]) for row in rows)
+    return [vote for vote in read if vote is not None]
+
+
+def _vote(row: sa.RowMapping, kinds: Mapping[str, ReviewKind], names: Names) -> VoteRow | None:
+    """One answer as it counts in the label set in force; None where it does not any more."""
+    viewed, compared = bool(row["viewed"]), row["re_reviewed"]
+    answer = answer_now(Answer.of(row["answer"] if viewed else ()), names)
+    if names and compared is not None:
+        compared = name_now(compared, names)
+    if answer is None or (compared is None and row["re_reviewed"] is not None):
+        return None
+    shown = name_now(row["shown"], names) if names and row["shown"] is not None else row["shown"]
+    given = {"answer": answer, "shown": shown, "viewed": viewed, "re_reviewed": compared}
+    given |= {"kind": kinds[row["kind"]], "given_as": kinds.get(row["given_as"])}
+    return VoteRow(**{name: value for name, value in row.items() if name != "project_id"} | given)
 
 
 @cache  # to make it takes ten times as long as to add a condition
@@ -168,7 +176,7 @@ def _vote_rows() -> sa.Select[*tuple[Any, ...]]:
     of_label = {"re_reviewed": LabelRow.value, "given_in": given.id, "given_as": given.kind}
     fields = columns(VoteRow, AnnotationRow, ReviewRow, answer=AnnotationRow.answers, viewed=viewed, **ids, **of_label)
     return (
-        sa.select(*fields)
+        sa.select(*fields, ReviewRow.project_id)
         .join(ReviewRow, ReviewRow.id == AnnotationRow.review_id)
         .outerjoin(ViewRow, ViewRow.review_id == ReviewRow.id)
         .outerjoin(ReReviewRow, ReReviewRow.review_id == ReviewRow.id)

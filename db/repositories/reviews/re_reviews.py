@@ -6,16 +6,18 @@ A label is re-reviewed once, as it was when it was chosen: what becomes of it af
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
+from db.label_names import names_of
 from db.repositories.reviews.reviews import has_ended, is_open, is_re_review
 from db.rows import columns, count, fingerprint_of, newest, newest_of, read_all, read_first, rows_of, to_row
 from db.session import insert_new
 from db.tables import LabelRow, ReReviewPlanRow, ReReviewRequestRow, ReReviewRow, ReviewEndRow, ReviewRow
+from labeling.label_set import name_now
 from labeling.types import Actor, ImageId, ProjectId, ReviewId, ReviewKind
 
 
@@ -102,7 +104,10 @@ def add(session: Session, plan: Plan, drawn: Sequence[Drawn], query_id: int) -> 
 
 
 def of_project(session: Session, project_id: ProjectId) -> list[ReReview]:
-    """All re-reviews of a project, in the order in which they were asked."""
+    """All re-reviews of a project, in the order in which they were asked, in the label set in force.
+
+    Those of a label whose class was split since are left out.
+    """
     given, newer = aliased(ReviewRow), aliased(LabelRow)
     of_image = sa.select(newer.value).where(newer.image_id == LabelRow.image_id).order_by(newer.id.desc()).limit(1)
     states = {"open": is_open(), "ended": has_ended(), "since": ReReviewPlanRow.made_at, "given_as": given.kind}
@@ -117,7 +122,9 @@ def of_project(session: Session, project_id: ProjectId) -> list[ReReview]:
         .where(ReviewRow.project_id == project_id)
         .order_by(ReviewRow.id)
     )
-    return read_all(ReReview, rows)
+    found, names = read_all(ReReview, rows), names_of(session, project_id)
+    now = [(one, name_now(one.value, names)) for one in found]
+    return [replace(one, value=value) for one, value in now if value is not None]
 
 
 def asked_labels(session: Session, project_id: ProjectId) -> set[int]:

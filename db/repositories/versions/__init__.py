@@ -1,4 +1,5 @@
 """Fitted versions, the verdicts about them, and what they predict.
 
-Offers `predictions`, `predictions.PredictionFile`, `versions`, `versions.Promotion`, `versions.Version`.
+Offers `predictions`, `predictions.PredictionFile`, `versions`, `versions.Promotion`, `versions.Version`,
+`versions.columns_of`.
 """

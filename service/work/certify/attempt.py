@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from db.repositories.certificates import certificates
 from db.repositories.certificates.certificates import Accepted, Excluded, NewCertificate
+from db.repositories.projects import projects
 from db.repositories.versions import versions
 from db.session import transaction
 from labeling.certify.band import errors_allowed
@@ -22,6 +23,7 @@ from labeling.certify.finished import finished
 from labeling.certify.plan import Look, level_of
 from labeling.certify.scan import AtRank, Scan, scan
 from labeling.certify.score import surest_first
+from labeling.label_set import is_same_set
 from labeling.project import CertificateTerms
 from labeling.types import ImageId, ProjectId
 from service.logs import get_logger
@@ -157,6 +159,8 @@ def _write(
         now = versions.champion(session, project.id)
         if now is None or now.id != champion.id:
             return {"tried": 0, "accepted": 0}  # the next job tries this look with the version that is in use by then
+        if not is_same_set(projects.by_id(session, project.id).config, project.config):
+            return {"tried": 0, "accepted": 0}  # the label set was changed meanwhile, and the terms begin anew
         written = certificates.add(session, project.id, new, accepted, left_out, parts.now())
     parts.failpoint("certify.after_write")
     log.info("certified", project=project.id, look=look.number, accepted=len(accepted), certificate=written)

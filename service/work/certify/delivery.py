@@ -18,6 +18,7 @@ from db.repositories.projects import projects
 from db.repositories.queries import stream
 from db.repositories.versions import versions
 from db.session import reading, transaction
+from labeling.label_set import is_same_set
 from labeling.project import Project
 from labeling.types import LabelSource, ProjectId
 from service.labels.resolution import resolve_labels
@@ -34,13 +35,13 @@ def keep_terms(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     """Note the policy's terms where they are new: from here on only younger answers certify."""
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
-        if not _are_new(certificates.terms_in_force(session, project_id), project):
+        if not _are_new(session, certificates.terms_in_force(session, project_id), project):
             return {"terms": 0}
     parts.failpoint("certify.before_terms")
     with transaction(parts.database) as session:
         versions.lock(session, project_id)
         project = projects.by_id(session, project_id)
-        if not _are_new(certificates.terms_in_force(session, project_id), project):
+        if not _are_new(session, certificates.terms_in_force(session, project_id), project):
             return {"terms": 0}
         found = stream.read_stream(session, project_id)
         certificates.add_terms(
@@ -116,9 +117,13 @@ def deliver(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     return {"delivered": delivered}
 
 
-def _are_new(held: Terms | None, project: Project) -> bool:
+def _are_new(session: Session, held: Terms | None, project: Project) -> bool:
+    """Whether the policy's terms are others, or speak of another label set, than those that were noted."""
     wanted = project.config.policy.certificate
-    return wanted is not None if held is None else held.terms != wanted
+    if held is None or held.terms != wanted:
+        return wanted is not None or held is not None
+    then = projects.as_configured(session, project.id, held.config_version).config
+    return wanted is not None and not is_same_set(then, project.config)
 
 
 def _why_ended(one: Certificate, terms: Terms | None, champion: int | None) -> str:

@@ -5,7 +5,10 @@ In: a project. Out: its facts, or None while the figures that are kept rest on t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from db.repositories.projects import projects
 from db.repositories.queries import stream
@@ -14,6 +17,7 @@ from db.repositories.versions.versions import Promotion, Version
 from db.session import reading
 from db.views import figures, tallies
 from db.views.figures import Asked
+from labeling.label_set import in_columns
 from labeling.project import Project
 from labeling.types import ImageId, ProjectId, VersionId
 from service.engines.overview import work_of
@@ -81,6 +85,7 @@ def read_facts(parts: Parts, project_id: ProjectId) -> Facts | None:
             verdicts[verdict.version_id].append(verdict)
         asked = figures.lately_asked(session, project_id, LATELY)
         judged = figures.evidence(session, [one.image_id for part in sample.cohorts for one in part.examples])
+        judged = _in_label_set(judged, everyone, project)
         said = judged.get(champion.id, {}) if champion else {}
         return Facts(
             project=project,
@@ -100,3 +105,14 @@ def read_facts(parts: Parts, project_id: ProjectId) -> Facts | None:
             reliability=read_reliability(session, project, sample.examples),
             work=work,
         )
+
+
+def _in_label_set(judged: Evidence, everyone: Sequence[Version], project: Project) -> Evidence:
+    """What each version predicted, in the classes of now."""
+    columns = {one.id: versions.columns_of(one, project.config) for one in everyone}
+
+    def now(version: VersionId, probs: list[float]) -> list[float]:
+        found: list[float] = in_columns(np.array(probs), columns[version]).tolist()
+        return found
+
+    return {version: {image: now(version, probs) for image, probs in of.items()} for version, of in judged.items()}

@@ -22,6 +22,7 @@ from db.session import reading, transaction
 from labeling.adapters.storage.atomic_files import place_folder, stage_folder
 from labeling.errors import Conflict, NothingToLearnFrom
 from labeling.jobs import Trigger
+from labeling.label_set import is_same_set
 from labeling.learn.artifacts import CARD, Facts, pack
 from labeling.learn.calibration import fit_calibration
 from labeling.learn.classifier import Classifier
@@ -51,12 +52,16 @@ REFERENCE_IMAGES = 20_000
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """What waits to be learnt from: how many classes, examples and fresh ones there are, and whether any `changed`."""
+    """What waits to be learnt from: how many classes, examples and fresh ones there are, and whether any `changed`.
+
+    `unready` labels can be learnt from once the engine was asked about their images.
+    """
 
     classes: int
     examples: int
     fresh: int
     changed: bool
+    unready: int
 
 
 def due(parts: Parts, project_id: ProjectId) -> bool:
@@ -73,6 +78,8 @@ def due(parts: Parts, project_id: ProjectId) -> bool:
     waited = waited or _came_since(policy.schedule, since, parts.now())
     if latest is None:
         return waited or waiting.examples >= policy.learn_after_labels
+    if _classes_of(latest, project) != project.config.classes and not waiting.unready:
+        return True
     if (latest.report["engine_revision"], _head_of(latest)) != (revision, policy.head):
         return waiting.examples >= int(latest.report["examples"])
     return waiting.fresh >= policy.learn_after_labels or (waited and waiting.changed)
@@ -106,12 +113,13 @@ def _waiting(session: Session, project: Project, revision: str, latest: Version 
     snapshot = read_snapshot(session, project, now_of(session, project.id)).without(unready)
     classes, examples = len({example.label for example in snapshot.train}), len(snapshot.train)
     if latest is None:
-        return _Waiting(classes, examples, examples, True)
+        return _Waiting(classes, examples, examples, True, len(unready))
     left_out = {entry["label_id"]: entry["reason"] for entry in latest.report["left_out"]}
     fresh = [e for e in snapshot.train if e.label_id > latest.last_label_id or left_out.get(e.label_id) == _UNREADY]
     unusable = [label_id for label_id, reason in left_out.items() if reason == _NOT_FINITE]
     changed = snapshot.without(unusable).hash != latest.snapshot_hash
-    return _Waiting(classes, examples, len(fresh), changed)
+    changed = changed or _classes_of(latest, project) != project.config.classes
+    return _Waiting(classes, examples, len(fresh), changed, len(unready))
 
 
 def learn(parts: Parts, project_id: ProjectId, trigger: Trigger) -> dict[str, int]:
@@ -160,14 +168,22 @@ def _unusable(pool: Pool, snapshot: Snapshot) -> list[dict[str, Any]]:
 
 def _same(session: Session, project: Project, snapshot: Snapshot, pin: EnginePin) -> Version | None:
     """The version that was already fitted on this set with this engine, by this head."""
-    wanted = (snapshot.hash, pin.revision, project.config.policy.head)
-    saved = versions.everyone(session, project.id)
-    return next((v for v in saved if (v.snapshot_hash, v.report["engine_revision"], _head_of(v)) == wanted), None)
+    wanted = (snapshot.hash, pin.revision, project.config.policy.head, project.config.classes)
+
+    def made_of(v: Version) -> tuple[str, str, str, tuple[str, ...]]:
+        return v.snapshot_hash, v.report["engine_revision"], _head_of(v), _classes_of(v, project)
+
+    return next((v for v in versions.everyone(session, project.id) if made_of(v) == wanted), None)
 
 
 def _head_of(version: Version) -> str:
     """The head that it was fitted by; older versions do not name one."""
     return str(version.report.get("head", LOGISTIC))
+
+
+def _classes_of(version: Version, project: Project) -> tuple[str, ...]:
+    """The classes that it was fitted on; older versions do not name them, and had those of the project."""
+    return version.classes or project.config.classes
 
 
 def _fit(project: Project, pool: Pool, snapshot: Snapshot) -> FusedClassifier:
@@ -213,6 +229,8 @@ def _save(
         versions.lock(session, project.id)
         if versions.next_number(session, project.id) != number:
             raise Conflict(f"Version {number} was saved by another worker in the meantime; learning starts over.")
+        if not is_same_set(projects.by_id(session, project.id).config, project.config):
+            raise Conflict("The label set was changed in the meantime; learning starts over with the new one.")
         versions.add_version(
             session,
             project.id,

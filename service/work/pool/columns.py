@@ -35,9 +35,8 @@ def state_of(parts: Parts, project: Project, revision: str) -> str:
         return f"{project.config_version}-{state_of_pool(session, project.id, revision)}"
 
 
-def read_columns(parts: Parts, project: Project, revision: str, state: str) -> Columns:
-    """The columns, brought up to `state` by reading the rows that are new."""
-    n_classes = len(project.config.labels)
+def read_columns(parts: Parts, project: Project, revision: str, state: str, n_classes: int) -> Columns:
+    """The columns with K = `n_classes`, brought up to `state` by reading the rows that are new."""
     file = _file(parts, project, revision, n_classes)
     if file.made_of(state):
         return file.read()

@@ -7,7 +7,7 @@ The arrays are mapped, and a pool is put together once for all steps that ask wh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,11 +32,15 @@ NO_TEXT = "0" * 64
 
 @dataclass(frozen=True, slots=True)
 class EnginePin:
-    """Which engine revision and encoders the features come from; a version's card keeps it."""
+    """Which engine revision and encoders the features come from; a version's card keeps it.
+
+    `classes` are those that the revision gives probabilities of: empty where they are the project's of now.
+    """
 
     revision: str
     image_encoder: str
     text_encoder: str
+    classes: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ def load_pool(parts: Parts, project: Project, pin: EnginePin | None = None) -> P
     """
     pin = pin or pin_of(parts.engine_for(project))
     state = state_of(parts, project, pin.revision)
-    columns = read_columns(parts, project, pin.revision, state)
+    columns = read_columns(parts, project, pin.revision, state, _n_classes(project, pin))
     vectors = [parts.embeddings.token(encoder) for encoder in (pin.image_encoder, pin.text_encoder) if encoder]
     try:
         return parts.memo.get(("pool", project.id), (pin, state, vectors), lambda: _assemble(parts, pin, columns))
@@ -92,13 +96,18 @@ def load_pool(parts: Parts, project: Project, pin: EnginePin | None = None) -> P
 
 def pool_of(parts: Parts, project: Project, pin: EnginePin, image_ids: NDArray[np.int64]) -> Pool:
     """Of these images those that are ready and whole now, as that engine saw them; nothing is made again."""
-    columns = read_columns(parts, project, pin.revision, state_of(parts, project, pin.revision))
+    state = state_of(parts, project, pin.revision)
+    columns = read_columns(parts, project, pin.revision, state, _n_classes(project, pin))
     columns = columns[np.isin(columns["image"], image_ids)]
     while True:
         try:
             return _assemble(parts, pin, columns)
         except MissingVectors as missing:
             columns = columns[_whole(columns, frozenset(missing.keys))]
+
+
+def _n_classes(project: Project, pin: EnginePin) -> int:
+    return len(pin.classes or project.config.classes)
 
 
 def _assemble(parts: Parts, pin: EnginePin, columns: Columns) -> Pool:

@@ -15,11 +15,14 @@ from sqlalchemy.orm import Session
 
 from db.repositories.labels import soft_labels
 from db.repositories.reviews.annotations import VoteRow
+from db.repositories.versions import versions
+from db.repositories.versions.versions import columns_of
+from labeling.label_set import in_columns
 from labeling.project import Project
 from labeling.quality.annotators.anchoring import Contradicted
 from labeling.types import ImageId, ReviewKind
 
-__all__ = ["contradicted", "first_answers", "likeliest", "predicted_before"]
+__all__ = ["contradicted", "first_answers", "likeliest", "predicted_before", "when_asked"]
 
 
 def predicted_before(
@@ -28,8 +31,17 @@ def predicted_before(
     """Per image (K,) probabilities; `revision` is the first engine's. Images without any are left out."""
     of_engine = soft_labels.engine_predictions(session, revision, images) if revision else []
     by_engine = {one.image_id: list(one.probs) for one in of_engine}
-    found = by_engine | soft_labels.predictions_when_asked(session, images)
+    found = by_engine | when_asked(session, project, images)
     return {image: probs for image, probs in found.items() if len(probs) == len(project.config.classes)}
+
+
+def when_asked(session: Session, project: Project, images: Collection[ImageId]) -> dict[ImageId, list[float]]:
+    """Per image (K,) probabilities of the version that first asked about it, in the label set in force."""
+    found = soft_labels.predictions_when_asked(session, images)
+    if not project.config.changes:
+        return {image: probs for image, (_, probs) in found.items()}
+    columns = {one.id: columns_of(one, project.config) for one in versions.everyone(session, project.id)}
+    return {image: in_columns(np.array(probs), columns[by]).tolist() for image, (by, probs) in found.items()}
 
 
 def likeliest(project: Project, predicted: Mapping[ImageId, Sequence[float]]) -> dict[ImageId, str]:

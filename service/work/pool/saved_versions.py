@@ -55,4 +55,5 @@ def _read(home: Path, version: Version) -> dict[str, bytes]:
 
 def pin_of_card(card: Card) -> EnginePin:
     """The engine revision and encoders that this classifier's features come from."""
-    return EnginePin(card.facts.engine_revision, card.facts.image_encoder, card.facts.text_encoder)
+    facts = card.facts
+    return EnginePin(facts.engine_revision, facts.image_encoder, facts.text_encoder, facts.classes)

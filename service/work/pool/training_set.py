@@ -11,13 +11,14 @@ from sqlalchemy.orm import Session
 from db.repositories.queries.examples import AsOf, examples_of_labels, now_of, read_examples
 from db.repositories.versions.versions import Version
 from labeling.answers import AnswerSet
+from labeling.label_set import name_now, names_now
 from labeling.learn.snapshot import Snapshot, make_snapshot
-from labeling.project import Project
+from labeling.project import Project, ProjectConfig
 from labeling.review.kinds import Use, kinds_for
-from labeling.types import Example
+from labeling.types import NONE_OF_THESE, Example
 from service.work.pool.random_stream import read_sample
 
-__all__ = ["read_snapshot", "rebuild_snapshot", "training_examples", "truth_of"]
+__all__ = ["read_snapshot", "rebuild_snapshot", "training_examples", "truth_now", "truth_of"]
 
 
 def training_examples(
@@ -39,8 +40,19 @@ def rebuild_snapshot(session: Session, project: Project, version: Version) -> Sn
     reserved = int(report.get("newest_review", now.review_id)), float(report.get("reserved_share", now.share))
     train = training_examples(session, project, imported=True, as_of=AsOf(version.last_label_id, *reserved))
     temperature = examples_of_labels(session, report.get("calibrated_on", ()))
-    snapshot = make_snapshot(train, temperature, project.config.classes, version.last_label_id)
+    classes = version.classes or project.config.classes
+    snapshot = make_snapshot(train, temperature, classes, version.last_label_id)
     return snapshot.without(entry["label_id"] for entry in report["left_out"])
+
+
+def truth_now(examples: Sequence[Example], config: ProjectConfig) -> NDArray[np.int64]:
+    """The class of each label (N,) in the label set in force, whenever the label was given.
+
+    `MISSING` for "none of these", and for a class that was split.
+    """
+    names = names_now(config.changes)
+    now = [name_now(example.label, names) for example in examples]
+    return np.array(config.answers.class_codes(name or NONE_OF_THESE for name in now), np.int64)
 
 
 def truth_of(examples: Sequence[Example], classes: tuple[str, ...]) -> NDArray[np.int64]:

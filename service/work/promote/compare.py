@@ -175,6 +175,8 @@ class _Says:
     classifier: Classifier
     pool: Pool
     stored: Predictions | None
+    columns: NDArray[np.float64] | None
+    """What brings its classes to those of now; None where they are the same."""
 
     def of(self, images: NDArray[np.int64]) -> ChampionLabels:
         """What it says of these images of its pool, at its fitted temperature, in the precision of a stored file."""
@@ -187,12 +189,13 @@ class _Says:
         if missing.any():
             rows = self.pool.rows_of(images[missing])
             probs[missing] = predict_probs(self.classifier, self.pool.inputs.take(rows))
-        return ChampionLabels(self.version, self.version.created_at, images, probs)
+        return ChampionLabels(self.version, self.version.created_at, images, probs, self.columns)
 
 
 def _says(parts: Parts, project: Project, version: Version) -> _Says:
     classifier, _ = load_classifier(parts.settings.home, version)
-    return _Says(version, classifier, pool_of_version(parts, project, version), _stored(parts, version))
+    pool, columns = pool_of_version(parts, project, version), versions.columns_of(version, project.config)
+    return _Says(version, classifier, pool, _stored(parts, version), columns)
 
 
 def _stored(parts: Parts, version: Version) -> Predictions | None:

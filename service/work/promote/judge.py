@@ -18,7 +18,7 @@ from db.repositories.people import audit
 from db.repositories.projects import projects
 from db.repositories.queries import comparisons
 from db.repositories.versions import versions
-from db.repositories.versions.versions import Promotion, Version
+from db.repositories.versions.versions import Promotion, Version, columns_of
 from db.session import reading, transaction
 from labeling.errors import Conflict
 from labeling.jobs import Trigger
@@ -176,6 +176,11 @@ def _promote(parts: Parts, session: Session, version: Version, verdict: Verdict,
     champion, now = versions.champion(session, version.project_id), parts.now()
     if champion is not None and champion.id == version.id:
         return False
+    columns = columns_of(version, projects.by_id(session, version.project_id).config)
+    if columns is not None and (columns.sum(axis=0) > 0).sum() < 2:
+        raise Conflict(
+            f"Version {version.number} knows fewer than two classes of the label set in force, so it cannot be in use."
+        )
     versions.append_promotion(
         session,
         version,

@@ -100,7 +100,7 @@ def _said_once(parts: Parts, version: Version, classifier: Classifier, pool: Poo
     if before is None:
         return predict_probs(classifier, pool.inputs)
     rows = before.rows_of(pool.image_ids)
-    probs = np.array(before.fitted[np.maximum(rows, 0)], np.float32)
+    probs = np.array(before.own[np.maximum(rows, 0)], np.float32)
     new = np.flatnonzero(rows < 0)
     if len(new):
         probs[new] = predict_probs(classifier, pool.inputs.take(new))

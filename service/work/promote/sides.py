@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from db.repositories.versions.versions import Version
+from db.repositories.versions.versions import Version, columns_of
 from db.session import reading
+from labeling.label_set import in_columns
 from labeling.learn.heads.logistic import LOGISTIC
 from labeling.learn.training import predict_probs
 from labeling.project import Project
@@ -23,7 +24,7 @@ from labeling.types import Example, ImageId
 from service.work.pool.pool import Pool, load_pool
 from service.work.pool.recipes import REFERENCE_IMAGES, recipe_of
 from service.work.pool.saved_versions import load_classifier, pin_of_card
-from service.work.pool.training_set import rebuild_snapshot, truth_of
+from service.work.pool.training_set import rebuild_snapshot, truth_now
 from service.work.wiring import Parts
 
 __all__ = ["Sides", "on_stream", "on_training", "pool_of_version"]
@@ -46,7 +47,7 @@ def on_stream(
     ours = _predicted(parts, project, candidate, image_ids)
     theirs = _predicted(parts, project, champion, image_ids) if champion else ours
     both = ours.known & theirs.known  # (N,)
-    truth = truth_of(examples, project.config.classes)
+    truth = truth_now(examples, project.config)
     return Sides(ours.probs[both], (theirs.probs if champion else ours.prelabels)[both], truth[both])
 
 
@@ -65,17 +66,20 @@ def on_training(
     images = np.array(sorted(new.keys() | old.keys()), np.int64)
     rows = [pool.rows_of(images) for pool in pools]
     images = images[(rows[0] >= 0) & (rows[1] >= 0)]
+    columns = columns_of(candidate, project.config)
     groups = pools[0].group_ids[pools[0].rows_of(images)]
     ours = _without(project, pools[0], candidate, new, images, groups)
     if champion:
         theirs = _without(project, pools[1], champion, old, images, groups)
     else:
-        prelabels = pools[0].prelabel_probs[pools[0].rows_of(images)]
+        prelabels = in_columns(pools[0].prelabel_probs[pools[0].rows_of(images)], columns)
         theirs = prelabels.__getitem__
     rng = np.random.default_rng([project.config.policy.seed, candidate.number])
     predicted = out_of_fold(groups, ours, theirs, rng) if len(images) else (np.empty((0, len(classes))),) * 2
     tested = np.flatnonzero(np.isin(images, list(new)))
-    truth = truth_of([new[ImageId(int(image))] for image in images[tested]], classes)
+    truth = truth_now([new[ImageId(int(image))] for image in images[tested]], project.config)
+    known = truth >= 0  # a label of a class that was split since is no truth any more
+    tested, truth = tested[known], truth[known]
     return Sides(predicted[0][tested], predicted[1][tested], truth), groups[tested]
 
 
@@ -95,7 +99,8 @@ def _without(
     """What the version's recipe predicts of some of the images after learning from its others."""
     inside = np.isin(images, list(learnt))
     labels = np.zeros(len(images), np.int64)
-    labels[inside] = truth_of([learnt[ImageId(int(image))] for image in images[inside]], project.config.classes)
+    labels[inside] = truth_now([learnt[ImageId(int(image))] for image in images[inside]], project.config)
+    inside &= labels >= 0
     fit = recipe_of(project, pool, str(version.report.get("head", LOGISTIC)), reference=REFERENCE_IMAGES)
     inputs = pool.inputs.take(pool.rows_of(images))
     return learns_without(inputs, labels, groups, inside, fit, len(project.config.classes))
@@ -113,11 +118,11 @@ class _Predicted:
 def _predicted(parts: Parts, project: Project, version: Version, image_ids: NDArray[np.int64]) -> _Predicted:
     classifier, _ = load_classifier(parts.settings.home, version)
     pool = pool_of_version(parts, project, version)
-    rows = pool.rows_of(image_ids)
-    probs = np.full((len(rows), classifier.n_classes), np.nan)
+    rows, columns = pool.rows_of(image_ids), columns_of(version, project.config)
+    probs = np.full((len(rows), len(project.config.classes)), np.nan)
     prelabels = probs.copy()
     known = rows >= 0
     if known.any():
-        probs[known] = predict_probs(classifier, pool.inputs.take(rows[known]))
-        prelabels[known] = pool.prelabel_probs[rows[known]]
+        probs[known] = in_columns(predict_probs(classifier, pool.inputs.take(rows[known])), columns)
+        prelabels[known] = in_columns(pool.prelabel_probs[rows[known]], columns)
     return _Predicted(known, probs, prelabels)

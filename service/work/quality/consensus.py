@@ -34,6 +34,7 @@ from labeling.types import ImageId, ProjectId
 from service.figures.agreement import Consensus
 from service.figures.figures import is_current, stored, write
 from service.labels.resolution import CROWDLAB, MAJORITY, Standing, may_weigh, resolve_labels, standing_of
+from service.work.pool.predicted import when_asked
 from service.work.pool.votes import read_votes
 from service.work.wiring import Parts
 
@@ -118,7 +119,7 @@ def _read(parts: Parts, project: Project, fingerprint: str, revision: str | None
         standing = standing_of(read_votes(parts, session, project.id), project.config.answers)
         open_to_engines = [image for image, one in standing.items() if not _is_closed_to_engines(one)]
         of_engine = soft_labels.engine_predictions(session, revision, open_to_engines) if revision else []
-        predicted = soft_labels.predictions_when_asked(session, open_to_engines)
+        predicted = when_asked(session, project, open_to_engines)
     classes = len(project.config.classes)
     predicted = {image: probs for image, probs in predicted.items() if len(probs) == classes}
     return _Facts(project, fingerprint, standing, f"{ENGINE}{revision}", of_engine, predicted)

@@ -171,7 +171,7 @@ def _ours(parts: Parts, project: Project, pool: Pool, stream: _Stream) -> list[t
         except (BadArtifact, NotFound) as error:
             log.warning("a version is left out of the comparison", version=version.number, reason=error.message)
             continue
-        if pin_of_card(card) == pin:
+        if pin_of_card(card) == pin and card.facts.classes == project.config.classes:
             said = predict_logits(classifier, pool.inputs.take(stream.rows)).argmax(axis=1)
             found.append((version.number, int(version.report["examples"]), (said == stream.truth).astype(np.float64)))
     largest = {labels: (number, labels, right) for number, labels, right in found}  # of equal sizes the newest

@@ -77,7 +77,7 @@ def _is_as_written(project: Project, found: StudioProject) -> bool:
         return False
     settings = (found.sampling, found.skip_queue, found.show_predictions, found.maximum_annotations)
     return (
-        offered == sorted(project.config.answers.choices)
+        offered == sorted((*project.config.answers.choices, *formats.former_names(project.config)))
         and settings == ("Uncertainty sampling", "IGNORE_SKIPPED", True, 1)
         and found.title == formats.title(project.config)
     )

@@ -16,6 +16,7 @@ import numpy as np
 from db.repositories.queries import bases, gold, queries, stream
 from db.repositories.queries.queries import NewQuery, NewReview
 from db.repositories.reviews import reviews
+from db.repositories.versions.versions import columns_of
 from db.session import transaction
 from labeling.basis import pack
 from labeling.jobs import Trigger
@@ -56,7 +57,8 @@ def choose_query(parts: Parts, project_id: ProjectId, trigger: Trigger, *, force
     current = current_predictions(parts, facts.project, pool)
     now = ground_now(parts, facts, pin, pool, current)
     drawn, known = draw(now.ground)
-    asked = [_review(pick, now, current) for pick in drawn.picks]
+    own = current.champion is not None and columns_of(current.champion, facts.project.config) is None
+    asked = [_review(pick, now, current, own) for pick in drawn.picks]
     asked += [_new_review(facts.gold[pick.position], pick, None) for pick in known]  # gold judges people only
     return _write(parts, facts, _query(facts, trigger, now.ground, current, drawn), asked, now.ground, drawn, force)
 
@@ -90,9 +92,10 @@ def _ready(parts: Parts, project_id: ProjectId, force: bool) -> Facts | None:
     return facts
 
 
-def _review(pick: Pick, now: GroundNow, current: CurrentPredictions) -> NewReview:
+def _review(pick: Pick, now: GroundNow, current: CurrentPredictions, own: bool) -> NewReview:
+    """`own`: the champion knows the classes of now; what one of before predicts is evidence in its own only."""
     row = now.rows[pick.position]
-    probs = current.shown[row].tolist() if current.by_champion[row] else None
+    probs = current.shown[row].tolist() if own and current.by_champion[row] else None
     return _new_review(ImageId(int(now.ground.basis.images[pick.position])), pick, probs)
 
 

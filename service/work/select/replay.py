@@ -115,7 +115,7 @@ def _ground_of(
     gone = _gone(basis, pool, standing, examples)
     basis, whole = _left(basis, pool, standing), not gone
     rows = pool.rows_of(basis.images)
-    ranking = _ranking(parts, version, basis, pool.prelabel_probs[rows]) if terms.ranked_by else None
+    ranking = _ranking(parts, project, version, basis, pool.prelabel_probs[rows]) if terms.ranked_by else None
     if terms.ranked_by and ranking is None and version is not None:
         lost = f"The stored predictions of version {version.number} are gone, or lack some of its images."
         return None, [*gone, lost]
@@ -143,11 +143,13 @@ def _left(basis: Basis, pool: Pool, standing: npt.NDArray[np.int64]) -> Basis:
     return replace(left, gold=basis.gold[np.isin(basis.gold, standing)])
 
 
-def _ranking(parts: Parts, version: Version | None, basis: Basis, prelabels: npt.NDArray[np.float32]) -> Probs | None:
+def _ranking(
+    parts: Parts, project: Project, version: Version | None, basis: Basis, prelabels: npt.NDArray[np.float32]
+) -> Probs | None:
     """What the images were ranked by; None where the version's predictions are gone."""
     ranking = np.array(prelabels)
     if version is not None:
-        said = version_predictions(parts, version)
+        said = version_predictions(parts, version, project.config)
         rows = None if said is None else said.rows_of(basis.images[basis.predicted])
         if said is None or rows is None or (rows < 0).any():
             return None

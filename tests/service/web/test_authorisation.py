@@ -72,6 +72,8 @@ BODIES: dict[tuple[str, str], dict[str, object]] = {
     ("POST", "/api/projects/{project}/deletions"): {"kind": "image", "number": 1, "reason": "test", "preview": True},
     ("POST", "/api/projects/{project}/deletions/{deletion_id}/lift"): {"reason": "test"},
     ("POST", "/api/projects/{project}/decisions"): {"decisions": [{"image_id": 1, "value": "cat"}], "reason": "test"},
+    ("POST", "/api/projects/{project}/label-set"): {"operation": "retire", "classes": ["bird"], "reason": "test"},
+    ("POST", "/api/projects/{project}/label-set/preview"): {"operation": "retire", "classes": ["bird"]},
     ("POST", "/api/projects/{project}/ask-again"): {"image_ids": [1], "reason": "test"},
     ("POST", "/api/keys"): {"name": "k", "role": "read"},
 }
