@@ -10,9 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from labeling.answers import AnswerSet, is_always_offered
 from labeling.errors import Conflict, Invalid
 from labeling.normal_form import same_name
@@ -23,8 +20,6 @@ __all__ = [
     "LARGEST",
     "Names",
     "add",
-    "columns_now",
-    "in_columns",
     "is_same_set",
     "known_labels",
     "merge",
@@ -84,44 +79,6 @@ def known_labels(config: ProjectConfig) -> tuple[str, ...]:
 def is_same_set(one: ProjectConfig, other: ProjectConfig) -> bool:
     """Whether two configurations of one project have the same version of its label set."""
     return len(one.changes) == len(other.changes)
-
-
-def columns_now(then: Sequence[str], config: ProjectConfig) -> NDArray[np.float64] | None:
-    """The matrix (J, K) that brings probabilities of J classes of then to the K of now; None where nothing changes.
-
-    A split class is shared equally among its parts, and a retired one gives nothing: see `in_columns`.
-    A class that is new has nothing.
-
-    >>> config = ProjectConfig("animals", (LabelClass("pet"), LabelClass("bird")),
-    ...                        changes=(LabelChange(LabelOperation.MERGE, ("cat", "dog"), ("pet",)),))
-    >>> columns_now(("cat", "dog", "bird"), config).tolist()
-    [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]
-    """
-    if tuple(then) == config.classes:
-        return None
-    names, at = names_now(config.changes), {name: position for position, name in enumerate(config.classes)}
-    matrix = np.zeros((len(then), len(at)))
-    for row, name in enumerate(then):
-        stands = names.get(name, (name,))
-        for one in stands:
-            if one in at:
-                matrix[row, at[one]] += 1 / len(stands)
-    return matrix
-
-
-def in_columns(probs: NDArray[np.floating], columns: NDArray[np.float64] | None) -> NDArray[np.floating]:
-    """Probabilities (N, J) brought to the columns of now, (N, K); rows sum to 1, and equal where all they said is gone.
-
-    >>> columns = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
-    >>> in_columns(np.array([[0.6, 0.2, 0.2], [0.0, 0.0, 1.0]]), columns).tolist()
-    [[0.75, 0.25], [0.5, 0.5]]
-    """
-    if columns is None:
-        return probs
-    found = np.asarray(probs, np.float64) @ columns
-    left = found.sum(axis=-1, keepdims=True)
-    gone = left <= 0
-    return np.where(gone, 1 / columns.shape[1], found / np.where(gone, 1, left)).astype(probs.dtype)
 
 
 def add(config: ProjectConfig, label: LabelClass) -> ProjectConfig:

@@ -26,7 +26,7 @@ from db.views import project_stats as view
 from db.views.listings import ImageState
 from labeling.adapters.storage.prediction_files import map_predictions
 from labeling.errors import BadArtifact, Conflict, NotFound, Unavailable
-from labeling.label_set import in_columns
+from labeling.label_columns import columns_of, in_columns
 from labeling.project import Project
 from labeling.types import ImageId, ProjectId
 from labeling.vectors import shown_probs, softmax
@@ -162,7 +162,7 @@ def champion_labels(session: Session, home: Path, project_id: ProjectId) -> Cham
         found = map_predictions(home, file.path, file.sha256)
     except (NotFound, BadArtifact) as error:
         raise Unavailable(error.message) from error
-    columns = versions.columns_of(champion, projects.by_id(session, project_id).config)
+    columns = columns_of(champion.classes, projects.by_id(session, project_id).config)
     return ChampionLabels(champion, file.created_at, found.image_ids, found.probs, columns)
 
 

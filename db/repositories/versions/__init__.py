@@ -1,5 +1,4 @@
 """Fitted versions, the verdicts about them, and what they predict.
 
-Offers `predictions`, `predictions.PredictionFile`, `versions`, `versions.Promotion`, `versions.Version`,
-`versions.columns_of`.
+Offers `predictions`, `predictions.PredictionFile`, `versions`, `versions.Promotion`, `versions.Version`.
 """

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 import sqlalchemy as sa
-from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from db.rows import columns, read_all, read_first
@@ -17,8 +15,6 @@ from db.session import insert_new
 from db.tables import PredictionFileRow, ProjectRow, PromotionRow, VersionRow
 from labeling.errors import Conflict, NotFound
 from labeling.jobs import Trigger
-from labeling.label_set import columns_now
-from labeling.project import ProjectConfig
 from labeling.types import ProjectId, Verdict, VersionId
 
 GATE_VERDICTS = frozenset({Verdict.PROMOTED, Verdict.REFUSED, Verdict.NO_CHANGE})
@@ -45,11 +41,6 @@ class Version:
     def classes(self) -> tuple[str, ...]:
         """The classes that it was fitted on, in the order of what it predicts."""
         return tuple(self.report.get("examples_by_class", ()))
-
-
-def columns_of(version: Version, config: ProjectConfig) -> NDArray[np.float64] | None:
-    """What brings its probabilities to the classes of now; None where they are the same."""
-    return columns_now(version.classes, config) if version.classes and config.changes else None
 
 
 @dataclass(frozen=True, slots=True)

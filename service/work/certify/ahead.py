@@ -21,9 +21,10 @@ from db.repositories.certificates.certificates import Terms
 from db.repositories.projects import projects
 from db.repositories.reviews import overlaps
 from db.repositories.versions import versions
-from db.repositories.versions.versions import Version, columns_of
+from db.repositories.versions.versions import Version
 from db.session import reading
 from labeling.certify.plan import PATIENCE, Look, due_look, last_look, level_of, schedule, sizes_left
+from labeling.label_columns import columns_of
 from labeling.project import CertificateTerms, Project, Stop
 from labeling.promote.judgement import Sample
 from labeling.types import ProjectId
@@ -84,7 +85,7 @@ def read_ahead(parts: Parts, project_id: ProjectId, *, early: bool = False) -> A
         terms, champion = certificates.terms_in_force(session, project_id), versions.champion(session, project_id)
         if terms is None or terms.terms is None or champion is None:
             return None
-        if columns_of(champion, project.config) is not None:
+        if columns_of(champion.classes, project.config) is not None:
             return None  # it was fitted on another label set
         tried = certificates.last_tried(session, terms.id)
         if tried >= terms.terms.sizes:

@@ -17,7 +17,7 @@ from db.repositories.versions.versions import Promotion, Version
 from db.session import reading
 from db.views import figures, tallies
 from db.views.figures import Asked
-from labeling.label_set import in_columns
+from labeling.label_columns import columns_of, in_columns
 from labeling.project import Project
 from labeling.types import ImageId, ProjectId, VersionId
 from service.engines.overview import work_of
@@ -109,7 +109,7 @@ def read_facts(parts: Parts, project_id: ProjectId) -> Facts | None:
 
 def _in_label_set(judged: Evidence, everyone: Sequence[Version], project: Project) -> Evidence:
     """What each version predicted, in the classes of now."""
-    columns = {one.id: versions.columns_of(one, project.config) for one in everyone}
+    columns = {one.id: columns_of(one.classes, project.config) for one in everyone}
 
     def now(version: VersionId, probs: list[float]) -> list[float]:
         found: list[float] = in_columns(np.array(probs), columns[version]).tolist()

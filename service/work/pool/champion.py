@@ -18,7 +18,7 @@ from db.repositories.versions.versions import Version
 from db.session import reading
 from labeling.adapters.storage.prediction_files import Predictions, read_predictions
 from labeling.errors import BadArtifact, NotFound
-from labeling.label_set import in_columns
+from labeling.label_columns import columns_of, in_columns
 from labeling.project import ProjectConfig
 from labeling.types import ProjectId
 from service.labels.machine_labels import before_calibration, with_bias
@@ -76,7 +76,7 @@ def version_predictions(
     with reading(parts.database) as session:
         file = predictions.prediction_file(session, version.id)
         config = config or projects.by_id(session, version.project_id).config
-        columns = versions.columns_of(version, config)
+        columns = columns_of(version.classes, config)
     stored = None if file is None else stored_predictions(parts, version.project_id, file)
     if file is None or stored is None or not len(stored.image_ids):
         return None

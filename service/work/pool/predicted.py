@@ -16,8 +16,7 @@ from sqlalchemy.orm import Session
 from db.repositories.labels import soft_labels
 from db.repositories.reviews.annotations import VoteRow
 from db.repositories.versions import versions
-from db.repositories.versions.versions import columns_of
-from labeling.label_set import in_columns
+from labeling.label_columns import columns_of, in_columns
 from labeling.project import Project
 from labeling.quality.annotators.anchoring import Contradicted
 from labeling.types import ImageId, ReviewKind
@@ -40,7 +39,7 @@ def when_asked(session: Session, project: Project, images: Collection[ImageId]) 
     found = soft_labels.predictions_when_asked(session, images)
     if not project.config.changes:
         return {image: probs for image, (_, probs) in found.items()}
-    columns = {one.id: columns_of(one, project.config) for one in versions.everyone(session, project.id)}
+    columns = {one.id: columns_of(one.classes, project.config) for one in versions.everyone(session, project.id)}
     return {image: in_columns(np.array(probs), columns[by]).tolist() for image, (by, probs) in found.items()}
 
 

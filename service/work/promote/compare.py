@@ -21,6 +21,7 @@ from db.repositories.versions.versions import Version
 from db.session import reading, transaction
 from labeling.adapters.storage.prediction_files import Predictions, map_predictions
 from labeling.errors import BadArtifact, HardcaseError, NotFound
+from labeling.label_columns import columns_of
 from labeling.learn.classifier import Classifier
 from labeling.learn.training import predict_probs
 from labeling.project import Project
@@ -194,7 +195,7 @@ class _Says:
 
 def _says(parts: Parts, project: Project, version: Version) -> _Says:
     classifier, _ = load_classifier(parts.settings.home, version)
-    pool, columns = pool_of_version(parts, project, version), versions.columns_of(version, project.config)
+    pool, columns = pool_of_version(parts, project, version), columns_of(version.classes, project.config)
     return _Says(version, classifier, pool, _stored(parts, version), columns)
 
 

@@ -18,10 +18,11 @@ from db.repositories.people import audit
 from db.repositories.projects import projects
 from db.repositories.queries import comparisons
 from db.repositories.versions import versions
-from db.repositories.versions.versions import Promotion, Version, columns_of
+from db.repositories.versions.versions import Promotion, Version
 from db.session import reading, transaction
 from labeling.errors import Conflict
 from labeling.jobs import Trigger
+from labeling.label_columns import columns_of
 from labeling.project import Project
 from labeling.promote.judgement import Judgement, Sample, difference, sample_for
 from labeling.promote.judgement import judge as judge_arrays
@@ -176,7 +177,7 @@ def _promote(parts: Parts, session: Session, version: Version, verdict: Verdict,
     champion, now = versions.champion(session, version.project_id), parts.now()
     if champion is not None and champion.id == version.id:
         return False
-    columns = columns_of(version, projects.by_id(session, version.project_id).config)
+    columns = columns_of(version.classes, projects.by_id(session, version.project_id).config)
     if columns is not None and (columns.sum(axis=0) > 0).sum() < 2:
         raise Conflict(
             f"Version {version.number} knows fewer than two classes of the label set in force, so it cannot be in use."

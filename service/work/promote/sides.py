@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from db.repositories.versions.versions import Version, columns_of
+from db.repositories.versions.versions import Version
 from db.session import reading
-from labeling.label_set import in_columns
+from labeling.label_columns import columns_of, in_columns
 from labeling.learn.heads.logistic import LOGISTIC
 from labeling.learn.training import predict_probs
 from labeling.project import Project
@@ -66,7 +66,7 @@ def on_training(
     images = np.array(sorted(new.keys() | old.keys()), np.int64)
     rows = [pool.rows_of(images) for pool in pools]
     images = images[(rows[0] >= 0) & (rows[1] >= 0)]
-    columns = columns_of(candidate, project.config)
+    columns = columns_of(candidate.classes, project.config)
     groups = pools[0].group_ids[pools[0].rows_of(images)]
     ours = _without(project, pools[0], candidate, new, images, groups)
     if champion:
@@ -118,7 +118,7 @@ class _Predicted:
 def _predicted(parts: Parts, project: Project, version: Version, image_ids: NDArray[np.int64]) -> _Predicted:
     classifier, _ = load_classifier(parts.settings.home, version)
     pool = pool_of_version(parts, project, version)
-    rows, columns = pool.rows_of(image_ids), columns_of(version, project.config)
+    rows, columns = pool.rows_of(image_ids), columns_of(version.classes, project.config)
     probs = np.full((len(rows), len(project.config.classes)), np.nan)
     prelabels = probs.copy()
     known = rows >= 0

@@ -16,10 +16,10 @@ import numpy as np
 from db.repositories.queries import bases, gold, queries, stream
 from db.repositories.queries.queries import NewQuery, NewReview
 from db.repositories.reviews import reviews
-from db.repositories.versions.versions import columns_of
 from db.session import transaction
 from labeling.basis import pack
 from labeling.jobs import Trigger
+from labeling.label_columns import columns_of
 from labeling.project import RANDOM_SAMPLE
 from labeling.select.query.draw import Drawn, Pick
 from labeling.select.strategies.hedged import said
@@ -57,7 +57,7 @@ def choose_query(parts: Parts, project_id: ProjectId, trigger: Trigger, *, force
     current = current_predictions(parts, facts.project, pool)
     now = ground_now(parts, facts, pin, pool, current)
     drawn, known = draw(now.ground)
-    own = current.champion is not None and columns_of(current.champion, facts.project.config) is None
+    own = current.champion is not None and columns_of(current.champion.classes, facts.project.config) is None
     asked = [_review(pick, now, current, own) for pick in drawn.picks]
     asked += [_new_review(facts.gold[pick.position], pick, None) for pick in known]  # gold judges people only
     return _write(parts, facts, _query(facts, trigger, now.ground, current, drawn), asked, now.ground, drawn, force)
