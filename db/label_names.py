@@ -15,7 +15,7 @@ from db.rows import in_parts
 from db.tables import ImageRow, ProjectConfigRow
 from labeling.answers import Answer
 from labeling.conversion import convert
-from labeling.label_set import Names, name_now, names_now
+from labeling.label_sets.changes import Names, name_now, names_now
 from labeling.project import LabelChange
 from labeling.types import ImageId, ProjectId
 

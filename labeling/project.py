@@ -351,7 +351,7 @@ class Policy:
 class ProjectConfig:
     """What a project's YAML file says. `labels` keeps its order: column k of every (N, K) array.
 
-    `changes` are those of the label set so far, which no file says: `labeling.label_set` reads them.
+    `changes` are those of the label set so far, which no file says: `labeling.label_sets.changes` reads them.
     """
 
     name: str

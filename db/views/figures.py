@@ -21,7 +21,7 @@ from db.repositories.labels.labels import is_current_label
 from db.repositories.reviews.reviews import has_ended, is_current
 from db.rows import columns, count_if, read_all, rows_of
 from db.tables import AnnotationRow, FigureRow, ImageRow, LabelRow, PredictionRow, PushRow, ReviewRow
-from labeling.label_set import name_now
+from labeling.label_sets.changes import name_now
 from labeling.types import AnnotationAction, ImageId, LabelSource, ProjectId, VersionId
 
 STATE = "state"

@@ -22,7 +22,7 @@ from db.repositories.labels.labels import is_current_label
 from db.repositories.reviews.reviews import CLOSING, is_current, is_open, is_valid
 from db.tables import AnnotationRow, DecisionRow, LabelRow, ReviewRow, ViewRow
 from labeling.answers import Answer
-from labeling.label_set import known_labels
+from labeling.label_sets.changes import known_labels
 from labeling.project import Project
 from labeling.types import AnnotationAction, ImageId, LabelSource, ReviewId, ReviewKind
 

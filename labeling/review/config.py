@@ -11,7 +11,7 @@ import html
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from labeling.label_set import names_now
+from labeling.label_sets.changes import names_now
 from labeling.project import LabelClass, Policy, ProjectConfig
 from labeling.review.controls import OURS, Controls, parse_xml
 from labeling.slices import batches

@@ -13,8 +13,7 @@ from db.repositories.projects import projects
 from db.session import reading, transaction
 from labeling.project import LabelOperation
 from service.cli.output import AsJson, ProjectName, actor, emit, in_project, table
-from service.labels.label_set import change_label_set, preview
-from service.labels.label_set_words import words_of
+from service.labels.label_set import change_label_set, preview, words_of
 from service.projects.history import label_sets
 from service.projects.label_operations import read_change
 

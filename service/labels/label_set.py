@@ -26,13 +26,14 @@ from db.repositories.reviews import label_studio
 from db.repositories.versions import versions
 from labeling.errors import Conflict
 from labeling.jobs import JobName, Trigger
-from labeling.project import LabelOperation, Project, ProjectConfig
+from labeling.project import LabelChange, LabelOperation, Project, ProjectConfig
 from labeling.review.kinds import blind_always
 from labeling.types import NONE_OF_THESE, Actor, ProjectId, ReviewKind
 from service.jobs.jobs import Jobs
 from service.labels.resolution import resolve_labels
+from service.projects.history import change_words
 
-__all__ = ["STRATEGY", "Effect", "Operation", "change_label_set", "preview"]
+__all__ = ["STRATEGY", "Effect", "Operation", "change_label_set", "preview", "words_of"]
 
 STRATEGY = "label set changed"
 """The strategy of a query that was not drawn: its images had a label of a class that was split."""
@@ -217,3 +218,41 @@ def _ask_again(session: Session, project: Project, found: list[Held], reason: st
 
 def _kind_of(one: Held) -> ReviewKind:
     return one.kind if one.kind in _SAME_KIND else ReviewKind.RELABEL
+
+
+def words_of(effect: Effect, *, done: bool) -> list[str]:
+    """What it does, or did: a line for each thing that it touches."""
+    heading = change_words(LabelChange(effect.operation, effect.was, effect.becomes))
+    lines = [
+        f"{heading}: version {effect.label_set} of the label set"
+        + (" is in force." if done else ", if you put it in force. Nothing was changed.")
+    ]
+    counted = ", ".join(f"{one.images} of {one.label!r}" for one in effect.labels)
+    if effect.follow:
+        lines.append(f"Labels: {counted} are {effect.becomes[0]!r} from now on, and train at once.")
+    if effect.excluded:
+        lines.append(
+            f'Labels: {counted} are "none of these" from now on, with the reason; no version learns from them.'
+        )
+    if effect.asked_again:
+        lines.append(f"Labels: {counted} have none until people say which part it is; reviews ask them again.")
+    if effect.none_labels:
+        lines.append(
+            f'{effect.none_labels} images are labelled "none of these" and may be of the new class: ask people again '
+            "on the page of labels."
+        )
+    if effect.gold:
+        what = "cannot be used until it is decided again" if effect.asked_again else "follows"
+        lines.append(f"Gold: {effect.gold} of these labels; it {what}.")
+    if effect.pre_selected:
+        lines.append(f"Label Studio: the suggestions of {effect.pre_selected} open reviews are made anew.")
+    if effect.versions:
+        serving = f"; version {effect.champion} stays in use until a new one is promoted" if effect.champion else ""
+        lines.append(
+            f"Versions: what {effect.versions} of before predicted is read by the names of the classes{serving}."
+        )
+    if effect.certificates:
+        names = ", ".join(map(str, effect.certificates))
+        lines.append(f"Certificates: {names} ends, and its labels are taken back; the next is of the new label set.")
+    lines.append(f"Engines: {', '.join(effect.engines)} is asked about the images again with the new classes.")
+    return lines

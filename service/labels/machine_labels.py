@@ -26,7 +26,7 @@ from db.views import project_stats as view
 from db.views.listings import ImageState
 from labeling.adapters.storage.prediction_files import map_predictions
 from labeling.errors import BadArtifact, Conflict, NotFound, Unavailable
-from labeling.label_columns import columns_of, in_columns
+from labeling.label_sets.columns import columns_of, in_columns
 from labeling.project import Project
 from labeling.types import ImageId, ProjectId
 from labeling.vectors import shown_probs, softmax

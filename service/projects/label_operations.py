@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from labeling import label_set
 from labeling.errors import Invalid
+from labeling.label_sets import changes as label_set
 from labeling.project import LabelClass, LabelOperation, ProjectConfig
 from service.projects.project_file import Label, LabelIn
 from service.written_files import Strict, mistakes

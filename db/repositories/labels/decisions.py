@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from db.label_names import names_by_image
 from db.rows import read_all
 from db.tables import DecisionRow
-from labeling.label_set import name_now
+from labeling.label_sets.changes import name_now
 from labeling.types import Actor, ImageId, ProjectId
 
 CORRECTION, ADJUDICATION = "correction", "adjudication"

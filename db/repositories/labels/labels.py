@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, aliased
 from db.label_names import names_by_image
 from db.rows import columns, read_all, to_row
 from db.tables import LabelRow, ReviewRow
-from labeling.label_set import name_now
+from labeling.label_sets.changes import name_now
 from labeling.types import ImageId, LabelSource, ProjectId, ReviewId, ReviewKind
 
 DISPUTED = "people disagree: a lead must decide"

@@ -18,7 +18,7 @@ from db.rows import columns, read_all, to_row
 from db.session import insert_new
 from db.tables import AnnotationRow, AnnotatorRow, LabelRow, PushRow, ReReviewRow, ReviewRow, ViewRow
 from labeling.answers import Answer
-from labeling.label_set import Names, name_now
+from labeling.label_sets.changes import Names, name_now
 from labeling.types import AnnotationAction, ImageId, ProjectId, ReviewId, ReviewKind
 
 _WITHDRAWN = AnnotationAction.WITHDRAWN.value

@@ -17,7 +17,7 @@ from db.repositories.reviews.reviews import has_ended, is_open, is_re_review
 from db.rows import columns, count, fingerprint_of, newest, newest_of, read_all, read_first, rows_of, to_row
 from db.session import insert_new
 from db.tables import LabelRow, ReReviewPlanRow, ReReviewRequestRow, ReReviewRow, ReviewEndRow, ReviewRow
-from labeling.label_set import name_now
+from labeling.label_sets.changes import name_now
 from labeling.types import Actor, ImageId, ProjectId, ReviewId, ReviewKind
 
 

@@ -10,8 +10,7 @@ from pydantic import BaseModel, Field
 from db.repositories.projects import projects
 from db.session import reading, transaction
 from labeling.types import Actor
-from service.labels.label_set import Effect, change_label_set, preview
-from service.labels.label_set_words import words_of
+from service.labels.label_set import Effect, change_label_set, preview, words_of
 from service.projects.history import label_sets
 from service.projects.label_operations import LabelChangeIn
 from service.web.edge.access import CallerDep, Guarded, ProjectDep

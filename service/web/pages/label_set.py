@@ -11,8 +11,7 @@ from db.repositories.projects import projects
 from db.session import reading, transaction
 from labeling.project import LabelOperation, Project
 from labeling.types import Actor
-from service.labels.label_set import change_label_set, preview
-from service.labels.label_set_words import words_of
+from service.labels.label_set import change_label_set, preview, words_of
 from service.projects.history import label_sets
 from service.projects.label_operations import read_change
 from service.web.edge.access import CallerDep, Guarded, ProjectDep

@@ -24,7 +24,7 @@ from db.repositories.versions import versions
 from db.repositories.versions.versions import Version
 from db.session import reading
 from labeling.certify.plan import PATIENCE, Look, due_look, last_look, level_of, schedule, sizes_left
-from labeling.label_columns import columns_of
+from labeling.label_sets.columns import columns_of
 from labeling.project import CertificateTerms, Project, Stop
 from labeling.promote.judgement import Sample
 from labeling.types import ProjectId

@@ -23,7 +23,7 @@ from labeling.certify.finished import finished
 from labeling.certify.plan import Look, level_of
 from labeling.certify.scan import AtRank, Scan, scan
 from labeling.certify.score import surest_first
-from labeling.label_set import is_same_set
+from labeling.label_sets.changes import is_same_set
 from labeling.project import CertificateTerms
 from labeling.types import ImageId, ProjectId
 from service.logs import get_logger

@@ -18,7 +18,7 @@ from db.repositories.projects import projects
 from db.repositories.queries import stream
 from db.repositories.versions import versions
 from db.session import reading, transaction
-from labeling.label_set import is_same_set
+from labeling.label_sets.changes import is_same_set
 from labeling.project import Project
 from labeling.types import LabelSource, ProjectId
 from service.labels.resolution import resolve_labels

@@ -17,7 +17,7 @@ from db.repositories.versions.versions import Promotion, Version
 from db.session import reading
 from db.views import figures, tallies
 from db.views.figures import Asked
-from labeling.label_columns import columns_of, in_columns
+from labeling.label_sets.columns import columns_of, in_columns
 from labeling.project import Project
 from labeling.types import ImageId, ProjectId, VersionId
 from service.engines.overview import work_of

@@ -22,7 +22,7 @@ from db.session import reading, transaction
 from labeling.adapters.storage.atomic_files import place_folder, stage_folder
 from labeling.errors import Conflict, NothingToLearnFrom
 from labeling.jobs import Trigger
-from labeling.label_set import is_same_set
+from labeling.label_sets.changes import is_same_set
 from labeling.learn.artifacts import CARD, Facts, pack
 from labeling.learn.calibration import fit_calibration
 from labeling.learn.classifier import Classifier

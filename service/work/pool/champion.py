@@ -18,7 +18,7 @@ from db.repositories.versions.versions import Version
 from db.session import reading
 from labeling.adapters.storage.prediction_files import Predictions, read_predictions
 from labeling.errors import BadArtifact, NotFound
-from labeling.label_columns import columns_of, in_columns
+from labeling.label_sets.columns import columns_of, in_columns
 from labeling.project import ProjectConfig
 from labeling.types import ProjectId
 from service.labels.machine_labels import before_calibration, with_bias

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from db.repositories.labels import soft_labels
 from db.repositories.reviews.annotations import VoteRow
 from db.repositories.versions import versions
-from labeling.label_columns import columns_of, in_columns
+from labeling.label_sets.columns import columns_of, in_columns
 from labeling.project import Project
 from labeling.quality.annotators.anchoring import Contradicted
 from labeling.types import ImageId, ReviewKind

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from db.repositories.queries.examples import AsOf, examples_of_labels, now_of, read_examples
 from db.repositories.versions.versions import Version
 from labeling.answers import AnswerSet
-from labeling.label_set import name_now, names_now
+from labeling.label_sets.changes import name_now, names_now
 from labeling.learn.snapshot import Snapshot, make_snapshot
 from labeling.project import Project, ProjectConfig
 from labeling.review.kinds import Use, kinds_for

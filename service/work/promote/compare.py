@@ -21,7 +21,7 @@ from db.repositories.versions.versions import Version
 from db.session import reading, transaction
 from labeling.adapters.storage.prediction_files import Predictions, map_predictions
 from labeling.errors import BadArtifact, HardcaseError, NotFound
-from labeling.label_columns import columns_of
+from labeling.label_sets.columns import columns_of
 from labeling.learn.classifier import Classifier
 from labeling.learn.training import predict_probs
 from labeling.project import Project

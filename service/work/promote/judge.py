@@ -22,7 +22,7 @@ from db.repositories.versions.versions import Promotion, Version
 from db.session import reading, transaction
 from labeling.errors import Conflict
 from labeling.jobs import Trigger
-from labeling.label_columns import columns_of
+from labeling.label_sets.columns import columns_of
 from labeling.project import Project
 from labeling.promote.judgement import Judgement, Sample, difference, sample_for
 from labeling.promote.judgement import judge as judge_arrays

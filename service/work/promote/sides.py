@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from db.repositories.versions.versions import Version
 from db.session import reading
-from labeling.label_columns import columns_of, in_columns
+from labeling.label_sets.columns import columns_of, in_columns
 from labeling.learn.heads.logistic import LOGISTIC
 from labeling.learn.training import predict_probs
 from labeling.project import Project

@@ -19,7 +19,7 @@ from db.repositories.reviews import reviews
 from db.session import transaction
 from labeling.basis import pack
 from labeling.jobs import Trigger
-from labeling.label_columns import columns_of
+from labeling.label_sets.columns import columns_of
 from labeling.project import RANDOM_SAMPLE
 from labeling.select.query.draw import Drawn, Pick
 from labeling.select.strategies.hedged import said

@@ -18,8 +18,7 @@ from labeling.errors import Conflict, Invalid
 from labeling.project import LabelOperation, Project
 from labeling.types import NONE_OF_THESE, Actor, ImageId, LabelSource, ReviewId, ReviewKind
 from service.jobs.jobs import Jobs
-from service.labels.label_set import STRATEGY, Effect, change_label_set, preview
-from service.labels.label_set_words import words_of
+from service.labels.label_set import STRATEGY, Effect, change_label_set, preview, words_of
 from service.labels.resolution import resolve_labels
 from service.projects.label_operations import read_change
 from tests.answering import answer, images_of, people

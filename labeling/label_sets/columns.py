@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from labeling.label_set import names_now
+from labeling.label_sets.changes import names_now
 from labeling.project import ProjectConfig
 
 __all__ = ["columns_now", "columns_of", "in_columns"]
