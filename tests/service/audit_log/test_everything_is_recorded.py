@@ -33,6 +33,7 @@ NOT_RECORDED = {
     "POST /ml/{token}/webhook": _EVENT,
     "POST /ml/{token}/setup": _ASKS,
     "POST /ml/{token}/predict": _ASKS,
+    "POST /api/projects/{project}/label-set/preview": "shows what a change would do, and changes nothing",
     "doctor": "looks; --repair makes anew what was made of something else, and shows each",
     "demo": "plays in a home of its own",
     "messages test": "sends one message to a target of the administrator's, and stores nothing",
@@ -42,7 +43,7 @@ NOT_RECORDED = {
 }
 READS = {
     "audit", "backend", "certify", "delete list", "endpoint list", "engines list", "engines show", "jobs list",
-    "key list", "messages list", "models list", "models show", "next", "project history", "project list",
+    "key list", "labels show", "messages list", "models list", "models show", "next", "project history", "project list",
     "project show", "replay", "savings", "simulate", "snapshot compare", "snapshot list", "snapshot show", "status",
     "team show", "undecided", "why",
 }  # fmt: skip
