@@ -13,9 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
+from labeling.slices import slices
+
 __all__ = ["Others", "elsewhere", "others_by_features", "others_by_products"]
 
 Numbers = NDArray[Any]
+BLOCK = 4_096
+"""So many images at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +40,35 @@ class Others:
         Prediction". For groups the residuals are solved for together.
         """
         n, mean = len(hot), hot.mean(axis=0)
-        shrunk = self.turned / (self.squares + penalty).astype(np.float32)
-        missed = hot - mean - shrunk @ (self.turned.T @ (hot - mean))  # (N, K), of the regression on all
-        alone = 1 - np.einsum("nr,nr->n", shrunk, self.turned) - 1 / n
+        shrink = (1 / (self.squares + penalty)).astype(np.float32)  # (R,)
+        weight = shrink[:, None] * (self.turned.T @ (hot - mean))
+        missed = hot - mean - self.turned @ weight  # (N, K), of the regression on all
+        alone = np.empty(n)
+        for rows in slices(n, BLOCK):
+            alone[rows] = 1 - np.square(self.turned[rows]) @ shrink - 1 / n
         error = missed / np.maximum(alone, 1e-6)[:, None]
         for at in self.together:
-            inside = np.eye(len(at)) - shrunk[at] @ self.turned[at].T - 1 / n
+            inside = np.eye(len(at)) - (self.turned[at] * shrink) @ self.turned[at].T - 1 / n
             error[at] = np.linalg.lstsq(inside, missed[at], rcond=1e-6)[0]
         return np.asarray(hot - error)
 
 
 def others_by_features(features: NDArray[np.float32], groups: NDArray[np.int64]) -> Others:
     """Of images with features (N, F); near-duplicates share one of the groups (N,)."""
-    x = features - features.mean(axis=0)
-    if len(x) <= x.shape[1]:
+    n, width = features.shape
+    mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
+    if n <= width:
+        x = features - mean
         return others_by_products(x @ x.T, groups)
-    squares, turn = eigh((x.T @ x).astype(np.float64), overwrite_a=True, check_finite=False)
-    return Others(x @ turn.astype(np.float32), np.maximum(squares, 0), _together(groups))
+    sums = np.zeros((width, width))
+    for rows in slices(n, BLOCK):  # no copy of all features
+        x = features[rows] - mean
+        sums += x.T @ x
+    squares, turn = eigh(sums, overwrite_a=True, check_finite=False)
+    turned, turn = np.empty_like(features, np.float32), turn.astype(np.float32)
+    for rows in slices(n, BLOCK):
+        turned[rows] = (features[rows] - mean) @ turn
+    return Others(turned, np.maximum(squares, 0), _together(groups))
 
 
 def others_by_products(products: Numbers, groups: NDArray[np.int64]) -> Others:
