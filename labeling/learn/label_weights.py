@@ -6,7 +6,6 @@ for wrong labels all are 1. No label is changed or left out, and none is called 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +29,11 @@ FIRST, MOST, ROUNDS = 0.1, 0.5, 12
 """The share of wrong labels at first and at most, and how often it is estimated anew."""
 CHANCE = 1.35
 """Errors make right labels likelier by so much in one of 20 cases: half the 90 % point of chi-square."""
+SHARES = np.array([0.01, 0.03, 0.06, 0.1, 0.2, 0.35, 0.5])
+LIKELY = 3
+"""For so many of the likeliest by errors towards all classes alike, in one of these shares, the table is fitted."""
+SMALLEST = 1e-30
+"""A likelihood is never less."""
 COMPARED = 5_000
 """So many labels are enough to choose these by."""
 Numbers = NDArray[Any]
@@ -37,12 +41,13 @@ Labels = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    likelihood: float
-    wrong: float
-    """The share of wrong labels that was assumed."""
-    right: Numbers
-    """(N,) the chance that each label is right."""
+class _Model:
+    """Scores (N, K) of a penalty, what they are multiplied with, and how likely the labels are."""
+
+    scores: Numbers
+    scale: float
+    without: float
+    uniform: float
 
 
 def label_weights(features: NDArray[np.float32], labels: Labels, groups: Labels | None = None) -> Numbers:
@@ -90,28 +95,48 @@ def label_weights(features: NDArray[np.float32], labels: Labels, groups: Labels 
     if len(labels) < LEAST_LABELS or len(classes) < 2 or not len(judged):
         return np.ones(len(labels))
     with one_thread():
-        every = list(_models(features, codes, judged, groups))
-    without = max(one.likelihood for one in every if not one.wrong)
-    best = max(every, key=lambda one: one.likelihood)
-    return best.right if best.likelihood - without > CHANCE else np.ones(len(labels))
+        return _chances(features, codes, judged, groups)
 
 
-def _models(features: NDArray[np.float32], codes: Labels, judged: Labels, groups: Labels) -> Iterator[_Found]:
+def _chances(features: NDArray[np.float32], codes: Labels, judged: Labels, groups: Labels) -> Numbers:
     others = others_by_features(features, groups)
-    n_classes = int(codes.max()) + 1
-    hot = np.eye(n_classes, dtype=np.float32)[codes]  # (N, K)
+    hot = np.eye(int(codes.max()) + 1, dtype=np.float32)[codes]  # (N, K)
     some = judged[np.unique(np.linspace(0, len(judged) - 1, min(len(judged), COMPARED)).astype(np.int64))]
-    for penalty in PENALTIES:
-        scores = others.scores(hot, penalty)
-        for scale in SCALES:
-            probs = softmax(scores[some] * scale).astype(np.float64)
-            yield _Found(float(np.log(probs[np.arange(len(some)), codes[some]]).sum()), 0.0, np.ones(len(codes)))
-            table = _errors(probs, hot[some])
-            likelihood = np.log((probs * table[:, codes[some]].T).sum(axis=1)).sum()
-            joint = softmax(scores[judged] * scale) * table[:, codes[judged]].T  # (J, K), of the class and the label
-            right = np.ones(len(codes))
-            right[judged] = joint[np.arange(len(judged)), codes[judged]] / joint.sum(axis=1)
-            yield _Found(float(likelihood), float(1 - table[0, 0]), right)
+    models = [
+        _Model(scores, scale, *_likelihoods(softmax(scores[some] * scale), codes[some]))
+        for scores in (others.scores(hot, penalty) for penalty in PENALTIES)
+        for scale in SCALES
+    ]
+    without = max(model.without for model in models)
+    likely = sorted(models, key=lambda model: model.uniform, reverse=True)[:LIKELY]
+    if likely[0].uniform <= without:
+        return np.ones(len(codes))
+    tables = [_errors(softmax(one.scores[some] * one.scale), hot[some]) for one in likely]
+    right = [
+        _right(softmax(one.scores[some] * one.scale), codes[some], of) for one, of in zip(likely, tables, strict=True)
+    ]
+    best = max(range(len(likely)), key=lambda at: right[at][0])
+    if right[best][0] - without <= CHANCE:
+        return np.ones(len(codes))
+    weights = np.ones(len(codes))
+    probs = softmax(likely[best].scores[judged] * likely[best].scale)
+    weights[judged] = _right(probs, codes[judged], tables[best])[1]
+    return weights
+
+
+def _likelihoods(probs: Numbers, codes: Labels) -> tuple[float, float]:
+    """How likely the labels (N,) are without errors, and with errors towards all classes alike."""
+    own = np.maximum(probs[np.arange(len(codes)), codes].astype(np.float64), SMALLEST)
+    wrong = (1 - own) / (probs.shape[1] - 1)
+    shared = np.log(np.outer(1 - SHARES, own) + np.outer(SHARES, wrong)).sum(axis=1)
+    return float(np.log(own).sum()), float(shared.max())
+
+
+def _right(probs: Numbers, codes: Labels, table: Numbers) -> tuple[float, Numbers]:
+    """How likely the labels (N,) are with these errors, and the chance that each is right."""
+    joint = probs * table[:, codes].T  # (N, K), of the class and the label
+    total = joint.sum(axis=1)
+    return float(np.log(total).sum()), joint[np.arange(len(codes)), codes] / total
 
 
 def _errors(probs: Numbers, hot: Numbers) -> Numbers:
